@@ -1,0 +1,42 @@
+/* File descriptors, whole reads and writes, and cleanup on the declaration. */
+#ifndef RUNSAFE_FD_H
+#define RUNSAFE_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "arena.h"
+#include "error.h"
+
+/* `cleanup_fd int fd = open(...)`: closed when it goes out of scope, if not negative. */
+#define cleanup_fd __attribute__((cleanup(fd_cleanup)))
+void fd_cleanup(int *fd);
+
+/* Returns *fd and sets *fd to -1: hands the descriptor on out of a cleanup_fd variable. */
+int fd_take(int *fd);
+
+/* Writes all of data. Returns 0, or -1 with errno set. EINTR is repeated. */
+int fd_write_all(int fd, const void *data, size_t length);
+
+/* Reads to end of file, at most limit bytes (E2BIG beyond), into *out with a NUL behind it;
+ * *length (may be NULL) is the number of bytes. Returns 0, or -1 with errno set. */
+int fd_read_all(struct arena *arena, int fd, size_t limit, char **out, size_t *length);
+
+/* The same for a file by path relative to dirfd, opened O_RDONLY|O_CLOEXEC. */
+int file_read_all(struct arena *arena, int dirfd, const char *path, size_t limit, char **out,
+		  size_t *length);
+
+/* Writes text to the existing file path below dirfd with a single write(2), as /proc and cgroup
+ * files want it. Returns 0, or -1 with errno set. */
+int file_write_text(int dirfd, const char *path, const char *text);
+
+/* Marks every descriptor from first up close-on-exec (close_range(2), CLOSE_RANGE_CLOEXEC).
+ * Returns 0, or -1 with errno set. */
+int fd_cloexec_from(unsigned int first);
+
+/* Opens path O_PATH|O_CLOEXEC|O_DIRECTORY and checks by fstatfs(2) that it is of the file system
+ * with that magic number (statfs(2)). Returns the descriptor, or -1 with err set. */
+int open_checked_dir(const char *path, long magic, const char *file_system, struct error *err);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * What people and engines read when something fails. A command that succeeds writes nothing
+ * (DESIGN.md section 4); a failure is one line in --log and the same sentence on stderr.
+ */
+#ifndef RUNSAFE_LOG_H
+#define RUNSAFE_LOG_H
+
+#include <stdbool.h>
+
+#include "error.h"
+
+/*
+ * Chooses where failures go. path may be NULL (stderr only); format is "text" or "json".
+ * Opens path for appending (O_CREAT 0600 -- engines read it as the same user). Returns 0, or -1
+ * with err set.
+ */
+int log_open(const char *path, const char *format, bool debug, struct error *err);
+
+/* Appends one line `level` error with `msg` and `time` (RFC 3339) to the log and prints
+ * "runsafe: TEXT" on stderr. */
+void log_failure(const char *text);
+
+/* With --debug, one line of level debug to the log, or to stderr without a log; else nothing. */
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
