@@ -1,0 +1,80 @@
+# runsafe: `make demo` shows it, `make check` proves it, `make` builds ./runsafe.
+# V=1 shows whole command lines.
+
+VERSION := 0.1.0
+COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+PREFIX ?= /usr/local
+DESTDIR ?=
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+
+CC ?= gcc
+BUILD ?= build
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wvla -Wformat=2 -Wnull-dereference
+HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+LINK_HARDENING := -pie -Wl,-z,relro -Wl,-z,now -Wl,--as-needed
+# A sanitized build sets SANITIZE=1: no fortify, its own folder.
+ifeq ($(SANITIZE),1)
+BUILD := build-asan
+CFLAGS := -O1 -g -fno-omit-frame-pointer
+HARDENING := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+LINK_HARDENING := -fsanitize=address,undefined
+RUNSAFE := $(BUILD)/runsafe
+else
+RUNSAFE := runsafe
+endif
+# -DWITHOUT_PROTECTION=N takes protection number N out (tests/removal only).
+CPPFLAGS += -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude $(EXTRA_CPPFLAGS)
+LIBS := -lseccomp -lcap -lyajl -lmnl
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
+
+ROOMS := base config policy plan sandbox container cgroup net commands
+sources = $(wildcard runtime/$(1)/*.c)
+objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
+GENERATED := $(BUILD)/gen/profiles.c $(BUILD)/gen/seccomp_builtin.c
+ARCHIVES := $(foreach room,$(ROOMS),$(BUILD)/lib$(room).a) $(BUILD)/libgen.a
+
+.PHONY: all
+all: $(RUNSAFE)
+
+$(RUNSAFE): $(BUILD)/runtime/main.o $(ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(HARDENING) $(LINK_HARDENING) -o $@ $< \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
+
+define room_archive
+$(BUILD)/lib$(1).a: $(call objects,$(1))
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && $(AR) rcs $$@ $$^
+endef
+$(foreach room,$(ROOMS),$(eval $(call room_archive,$(room))))
+
+$(BUILD)/libgen.a: $(GENERATED:.c=.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(dir $@)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -c -o $@ $<
+
+$(BUILD)/runtime/commands/version.o: CPPFLAGS += -DRUNSAFE_VERSION='"$(VERSION)"' \
+	-DRUNSAFE_COMMIT='"$(COMMIT)"'
+
+include mk/generate.mk
+include mk/test.mk
+include mk/install.mk
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.PHONY: clean
+clean:
+	rm -rf build build-asan runsafe

@@ -1,0 +1,47 @@
+/*
+ * System call filters as BPF programs (seccomp(2)). Compiled before a child exists: our own
+ * profile when runsafe is built, config.json's by libseccomp. The sandbox only loads them.
+ */
+#ifndef RUNSAFE_SECCOMP_H
+#define RUNSAFE_SECCOMP_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+
+#include "arena.h"
+#include "config.h"
+#include "error.h"
+#include "policy.h"
+
+struct seccomp_program {
+	const struct sock_filter *instructions; /* NULL: no filter */
+	unsigned short length;
+	unsigned int flags; /* SECCOMP_FILTER_FLAG_* for seccomp(2) */
+};
+
+/*
+ * Our own profile (profiles/seccomp-default.json) for this machine. allow names the groups that
+ * the policy lets through ("ptrace"); an unknown name is an error. Each combination was compiled
+ * at build time. Returns 0, or -1 with err set.
+ */
+int seccomp_builtin(const struct str_list *allow, struct seccomp_program *out, struct error *err);
+
+/* The group names that seccomp_builtin() knows, ended by NULL. */
+const char *const *seccomp_builtin_groups(void);
+
+/*
+ * Compiles linux.seccomp with libseccomp as a binary tree. Names that libseccomp does not know
+ * and architectures that this machine does not have are findings (FINDING_NOTE) and no failures.
+ * SCMP_ACT_NOTIFY is refused until issue 3 builds listenerPath. Memory is the arena's. Returns 0,
+ * or -1 with err set.
+ */
+int seccomp_compile(struct arena *arena, const struct config_seccomp *profile,
+		    struct seccomp_program *out, struct findings *findings, struct error *err);
+
+/* The accepted words, for `features`; each ended by NULL. */
+const char *const *seccomp_actions(void);
+const char *const *seccomp_operators(void);
+const char *const *seccomp_architectures(void);
+const char *const *seccomp_flags(void);
+
+#endif
