@@ -13,6 +13,7 @@
 
 #include "arena.h"
 #include "error.h"
+#include "json_read.h"
 #include "json_write.h"
 #include "lists.h"
 
@@ -290,9 +291,13 @@ int config_parse_seccomp(struct arena *arena, const char *label, const char *tex
 int config_parse_resources(struct arena *arena, const char *label, const char *text, size_t length,
 			   struct config_resources *out, struct error *err);
 
-/* Writes cfg as an OCI config.json (what `spec` prints and `check` shows as the outcome). Absent
- * values are left out. The caller has begun no object. */
-void config_write(struct json_writer *w, const struct config *cfg);
+/* Writes cfg as an OCI config.json object (what `spec` prints and `check` shows as the outcome)
+ * under key, NULL at the top. Absent values are left out. */
+void config_write(struct json_writer *w, const char *key, const struct config *cfg);
+
+/* The table that config_read() walks, for a config inside another file (state.json). It is
+ * NULL-safe in JSON_OBJECT fields of size sizeof(struct config). */
+const struct json_table *config_table(void);
 
 /* Writes the members of a seccomp object under key. */
 void config_write_seccomp(struct json_writer *w, const char *key, const struct config_seccomp *s);
