@@ -1,0 +1,171 @@
+/*
+ * Stage 5: the life cycle around the sandbox. A container is a directory ROOT/ID that holds
+ * state.json (there whole or not at all: written beside and renamed), and while it waits at its
+ * start gate the FIFOs `gate` and `report`. The directory itself is what flock(2) locks.
+ */
+#ifndef RUNSAFE_CONTAINER_H
+#define RUNSAFE_CONTAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "arena.h"
+#include "cgroup.h"
+#include "config.h"
+#include "error.h"
+#include "policy.h"
+
+/* What the global options say, as main read them. */
+struct runtime_options {
+	const char *root;         /* --root; default /run/runsafe */
+	enum cgroup_mode cgroup;  /* --cgroup */
+	enum cgroup_driver driver;
+	const char *policy;       /* --policy; NULL: program name, /etc/runsafe/policy.json, default */
+	const char *program;      /* argv[0]'s last component */
+	const struct policy_setting *allow;
+	size_t n_allow;
+	bool debug;
+};
+
+/* runtime-spec, runtime.md "State"; paused is runc's addition. */
+enum container_status {
+	STATUS_CREATING = 0,
+	STATUS_CREATED,
+	STATUS_RUNNING,
+	STATUS_PAUSED,
+	STATUS_STOPPED
+};
+
+/* What state.json holds. */
+struct container_state {
+	char *oci_version;
+	char *id;
+	char *bundle;  /* absolute */
+	char *rootfs;  /* absolute */
+	char *created; /* RFC 3339 with nanoseconds, UTC */
+	char *owner;   /* name or number of the user who made it */
+	char *recorded;       /* status as last written: creating, created, running */
+	int64_t pid;          /* of the workload, in the runtime's pid namespace; 0 before there is one */
+	uint64_t start_time;  /* field 22 of /proc/PID/stat: tells a recycled pid */
+	char *boot_id;        /* /proc/sys/kernel/random/boot_id: a pid of an earlier boot is nobody */
+	char *cgroup_driver;  /* cgroupfs, systemd, disabled */
+	char *cgroup_path;    /* below the cgroup2 mount, "" for none */
+	char *policy;         /* name of the policy that it was made under */
+	char *policy_text;    /* and its whole JSON: exec and update obey this one */
+	bool own_pid_namespace; /* false: kill --all must go through the cgroup */
+	struct config config; /* the effective one; annotations and poststop hooks come from here */
+	struct findings findings;
+};
+
+/* An open container: its directory, locked unless asked otherwise, and its state. */
+struct container {
+	int dir;
+	struct container_state state;
+};
+
+/* Checks an id: [A-Za-z0-9_+.-], 1 to 255 bytes, not "." or "..", not starting with '-'. */
+int container_check_id(const char *id, struct error *err);
+
+/*
+ * Opens ROOT/ID and reads state.json. lock: waits for the exclusive lock (kept until
+ * container_close()). A container that is not there is an error with the words "container does
+ * not exist". Returns 0, or -1 with err set.
+ */
+int container_open(struct arena *arena, const char *root, const char *id, bool lock,
+		   struct container *out, struct error *err);
+void container_close(struct container *container);
+
+/*
+ * Makes ROOT (0711, parents too) and ROOT/ID (0711), locks it, and returns it with an empty state.
+ * An id in use is an error ("container with given ID already exists"). A directory without a
+ * state.json that nobody holds the lock of is debris of a killed create: it is taken over.
+ */
+int container_make(struct arena *arena, const char *root, const char *id, struct container *out,
+		   struct error *err);
+
+/* Writes state.json beside and renames it. Returns 0, or -1 with err set ("... no space left on
+ * device"). */
+int container_write_state(struct arena *arena, const struct container *container,
+			  struct error *err);
+
+/* Removes the directory ROOT/ID with all that runsafe put there; others' files in it are an
+ * error. Returns 0, or -1 with err set. */
+int container_remove_dir(const char *root, const char *id, struct container *container,
+			 struct error *err);
+
+/* What it is now: looks at the pid, its start time, zombie state, boot id and the cgroup's freezer. */
+enum container_status container_status(const struct container_state *state);
+const char *container_status_name(enum container_status status);
+
+/* The ids under root that have a readable state.json, sorted; foreign folders are passed over. */
+int container_list(struct arena *arena, const char *root, struct str_list *ids, struct error *err);
+
+/* The OCI state JSON (ociVersion, id, status, pid, bundle, annotations) with runc's additions
+ * rootfs, created, owner. What `state` prints and what hooks get. */
+const char *container_state_json(struct arena *arena, const struct container_state *state,
+				 enum container_status status, bool pretty);
+
+/* /proc/PID/stat: start time (field 22) and state letter. Returns 0, or -1 with errno set. */
+int process_stat(pid_t pid, uint64_t *start_time, char *state);
+
+/* Chooses the policy by DESIGN.md section 3 and reads it. *text and *text_length are its JSON,
+ * the arena's. Returns NULL with err set. */
+const struct policy *policy_choose(struct arena *arena, const struct runtime_options *options,
+				   const char **text, size_t *text_length, struct error *err);
+
+struct create_options {
+	const char *id;
+	const char *bundle;         /* directory; NULL: "." */
+	const char *pid_file;       /* NULL: none */
+	const char *console_socket; /* NULL: none */
+	unsigned int preserve_fds;
+	bool no_pivot;
+	bool no_new_keyring;
+	bool detach;                /* run --detach */
+	bool keep;                  /* run --keep */
+	bool no_subreaper;          /* run --no-subreaper */
+};
+
+/* create: returns once the container waits at its start gate. Returns 0, or -1 with err set and
+ * nothing left behind. */
+int container_create(struct arena *arena, const struct runtime_options *options,
+		     const struct create_options *create, struct error *err);
+
+/* start: opens the gate, waits for the exec, runs poststart hooks. */
+int container_start(struct arena *arena, const struct runtime_options *options, const char *id,
+		    struct error *err);
+
+/* run: create, start and, unless detached, wait, relay signals and the terminal, delete. *status
+ * is what the program should exit with (the workload's, 128+N for a signal). */
+int container_run(struct arena *arena, const struct runtime_options *options,
+		  const struct create_options *create, int *status, struct error *err);
+
+/*
+ * kill: sends sig to the workload (all: to every process of the container). A stopped container
+ * is an error with the words "container not running". Returns 0, or -1 with err set.
+ */
+int container_kill(struct arena *arena, const struct runtime_options *options, const char *id,
+		   int sig, bool all, struct error *err);
+
+/*
+ * delete: a stopped container goes with its cgroup, its directory, and then poststop hooks run
+ * (failures are logged only). A running or created one is an error without force; with force it
+ * is killed first. force on an id that is not there is 0.
+ */
+int container_delete(struct arena *arena, const struct runtime_options *options, const char *id,
+		     bool force, struct error *err);
+
+/*
+ * check: applies the policy to the bundle and collects what it changes, refuses and notes, plan's
+ * own refusals included; *effective is what the workload would end up with. Nothing is made.
+ */
+int container_check(struct arena *arena, const struct runtime_options *options, const char *bundle,
+		    struct config *effective, struct findings *findings, char **policy,
+		    struct error *err);
+
+/* "KILL", "SIGKILL", "9", "sigterm", "RTMIN+3" to a number; -1 for anything else. */
+int signal_parse(const char *text);
+
+#endif
