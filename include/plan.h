@@ -1,0 +1,221 @@
+/*
+ * Stage 3: everything that can be decided, opened, compiled or looked up before a child exists.
+ * The plan is the sandbox's only input: numbers, masks, descriptors and texts for the kernel.
+ */
+#ifndef RUNSAFE_PLAN_H
+#define RUNSAFE_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "arena.h"
+#include "config.h"
+#include "error.h"
+#include "policy.h"
+#include "seccomp.h"
+
+/* A namespace to join: opened, checked to be of its type. */
+struct plan_join {
+	int fd;
+	int clone_flag;   /* CLONE_NEW* */
+	const char *type; /* for messages */
+};
+
+/* Attributes of a mount, for mount_setattr(2). */
+struct plan_attr {
+	uint64_t set; /* MOUNT_ATTR_* on the mount itself */
+	uint64_t clear;
+	uint64_t recursive_set; /* on it and all below: rro, rnosuid ... */
+	uint64_t recursive_clear;
+	uint64_t propagation; /* one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE, or 0 */
+	bool propagation_recursive;
+};
+
+enum plan_mount_kind {
+	PLAN_MOUNT_NEW = 1, /* a new instance of a file system */
+	PLAN_MOUNT_BIND,    /* tree is a detached clone, made from the checked source */
+	PLAN_MOUNT_REMOUNT  /* attributes of what is mounted there already */
+};
+
+struct plan_mount {
+	enum plan_mount_kind kind;
+	const char *label;       /* "mounts[3]", "policy tmpfs /tmp": for messages */
+	const char *destination; /* in the container */
+	const char *type;        /* PLAN_MOUNT_NEW */
+	const char *source;      /* as written, for the kernel's tables */
+	struct str_map data;     /* PLAN_MOUNT_NEW: fsconfig(2) keys; value NULL: a flag */
+	const char *data_text;   /* the same as one text, for mount(2) */
+	int tree;                /* PLAN_MOUNT_BIND: of open_tree(2), or -1 */
+	bool is_file;            /* PLAN_MOUNT_BIND: the source is no directory */
+	struct plan_attr attr;
+	uint64_t superblock_flags; /* MS_RDONLY and kin that belong to the file system */
+	bool copy_up;            /* fill the tmpfs with what lay below */
+	bool owned;              /* all of it, and the root, belong to the workload */
+	bool skip_if_mounted;    /* a policy's tmpfs: not where config mounts (checked by plan) */
+};
+
+struct plan_device {
+	const char *path; /* in the container */
+	mode_t mode;      /* type and permission bits */
+	dev_t rdev;
+	uid_t uid;
+	gid_t gid;
+	int tree; /* in a user namespace: a clone of the host's node to bind, else -1 */
+};
+
+struct plan_file {
+	const char *destination; /* "/etc/passwd" */
+	const char *content;
+	bool optional;           /* without a mount point in a rootfs that can't be written: leave out */
+};
+
+struct plan_sysctl {
+	const char *path; /* below /proc/sys: "net/ipv4/ping_group_range" */
+	const char *key;  /* as written, for messages */
+	const char *value;
+	bool optional;    /* the kernel may not have it (a policy's extra) */
+};
+
+struct plan_rlimit {
+	int resource;
+	const char *name;
+	struct rlimit limit;
+};
+
+struct plan_hook {
+	const char *label; /* "hooks.createContainer[0]" */
+	char *path;
+	char **argv;
+	char **envp;
+	int timeout_ms; /* 0: none */
+};
+
+struct plan_hook_list {
+	struct plan_hook *items;
+	size_t n;
+};
+
+struct plan_capabilities {
+	uint64_t bounding, effective, inheritable, permitted, ambient; /* bit N is capability N */
+	uint64_t known;     /* all that this kernel has (cap_last_cap) */
+	bool change;        /* false: config says nothing about capabilities */
+};
+
+enum plan_gate {
+	PLAN_GATE_SOCKET = 0, /* run: the runtime stays and opens the gate over the socket */
+	PLAN_GATE_FIFO        /* create: two FIFOs in the container's directory */
+};
+
+struct plan {
+	/* namespaces */
+	int clone_flags; /* CLONE_NEW* to make */
+	struct plan_join *joins;
+	size_t n_joins;
+	bool user_namespace;      /* the container has one of its own, new or joined */
+	bool join_user_namespace; /* by path: needs a process in between */
+	bool own_network;         /* a new network namespace: bring lo up */
+	const char *uid_map;      /* text for /proc/PID/uid_map, NULL: none */
+	const char *gid_map;
+	bool deny_setgroups;
+	const char *time_offsets; /* text for timens_offsets, NULL: none */
+	bool new_time_namespace;
+	const char *hostname; /* NULL: leave */
+	const char *domainname;
+
+	/* file system */
+	const char *rootfs_path; /* absolute, for messages and hooks */
+	int rootfs_tree;         /* detached recursive clone of the rootfs */
+	bool rootfs_readonly;
+	uint64_t rootfs_propagation; /* MS_* or 0 */
+	bool rootfs_propagation_recursive;
+	bool no_pivot;
+	struct plan_mount *mounts; /* in order */
+	size_t n_mounts;
+	struct plan_device *devices;
+	size_t n_devices;
+	struct plan_file *files;
+	size_t n_files;
+	const char *const *masked;
+	size_t n_masked;
+	const char *const *readonly;
+	size_t n_readonly;
+	struct plan_sysctl *sysctls;
+	size_t n_sysctls;
+	bool dev_links;          /* /dev/fd and kin: config mounts a /dev of its own */
+	const char *make_home;   /* "/tmp/home", to be made 0700 for the workload; NULL: none */
+
+	/* process */
+	bool terminal;
+	bool console_size_set;
+	unsigned short rows, columns;
+	char **argv;
+	char **envp;
+	const char *cwd;
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	size_t n_groups;
+	bool umask_set;
+	mode_t umask;
+	struct plan_rlimit *rlimits;
+	size_t n_rlimits;
+	struct plan_capabilities capabilities;
+	bool no_new_privileges;
+	bool new_keyring;
+	bool oom_score_adj_set;
+	int oom_score_adj;
+	bool personality_set;
+	unsigned long personality;
+	struct seccomp_program filters[2]; /* config's own first, then ours */
+	size_t n_filters;
+	bool own_stdio_pipes;    /* fchown pipes on 0, 1, 2 to the workload */
+	unsigned int preserve_fds;
+
+	/* hooks; their state JSON is put together around the pid by the one who runs them */
+	struct plan_hook_list prestart, create_runtime, create_container, start_container, poststart;
+	const char *state_before_pid; /* {"ociVersion":...,"status":"creating","pid": */
+	const char *state_after_pid;
+	const char *started_before_pid; /* the same with status "created", for startContainer */
+
+	/* descriptors the child needs */
+	int proc;          /* the host's /proc, checked by fstatfs(2) */
+	int gate;          /* PLAN_GATE_FIFO: read end of the start gate, else -1 */
+	int report;        /* where a failed exec is told after the gate, else -1 */
+	enum plan_gate gate_kind;
+	bool protect_binary; /* the workload's host user may write our own file: re-execute sealed */
+};
+
+struct plan_input {
+	const struct config *config;
+	const struct hardening *hardening;
+	const char *id;
+	int bundle;              /* open directory */
+	const char *bundle_path; /* absolute */
+	bool no_pivot;
+	unsigned int preserve_fds;
+	bool check_only; /* `check`: collect refusals as findings instead of failing */
+};
+
+/*
+ * Makes the plan. Opens descriptors (all close-on-exec; they live as long as the process), makes
+ * nothing on disk. Refusals of the policy that need the system (host namespace paths, forbidden
+ * bind sources, host sysctls) are errors, or FINDING_REFUSED with check_only. Returns 0, or -1
+ * with err set; plan_close() is safe either way.
+ */
+int plan_make(struct arena *arena, const struct plan_input *in, struct plan *out,
+	      struct findings *findings, struct error *err);
+void plan_close(struct plan *plan);
+
+/* Turns config's hooks into what hooks_run() takes. label is "hooks.poststop". */
+void plan_hooks(struct arena *arena, const struct config_hook_list *hooks, const char *label,
+		struct plan_hook_list *out);
+
+/* The words that the code acts on, for `features`; each ended by NULL. */
+const char *const *plan_mount_options(void);
+const char *const *plan_namespaces(void);
+const char *const *plan_capabilities(void);
+
+#endif

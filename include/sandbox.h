@@ -1,0 +1,68 @@
+/*
+ * Stage 4: the child walks the plan. It parses nothing and decides nothing; each protection is one
+ * step of one table (sandbox/steps.c), in the order in which they are applied. A step that fails
+ * sends its name, the object and errno up the socket, and the parent prints one clear sentence.
+ */
+#ifndef RUNSAFE_SANDBOX_H
+#define RUNSAFE_SANDBOX_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "error.h"
+#include "plan.h"
+
+/* A child on its way into the sandbox, seen from the parent. */
+struct sandbox {
+	pid_t pid;   /* in the parent's pid namespace */
+	int pidfd;
+	int socket;  /* to the child; closed by its exec */
+	int console; /* master side of the container's terminal, or -1 */
+};
+
+/*
+ * Clones the child straight into cgroup (a directory descriptor, or -1) and new namespaces.
+ * Returns 0 with *out filled, or -1 with err set and no child left.
+ */
+int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, struct error *err);
+
+/* What the child has reached. */
+enum sandbox_event {
+	SANDBOX_NAMESPACES = 1, /* waits: namespaces and mounts are there, before pivot_root:
+				   createRuntime hooks run now; sandbox_continue() goes on */
+	SANDBOX_READY           /* waits at the start gate, all protections applied */
+};
+
+/* Waits for the next event. A terminal's master arrives in out->console on the way. Returns 0, or
+ * -1 with err set by the child's own report (or "killed by signal N" when it died silently). */
+int sandbox_wait(struct sandbox *sandbox, enum sandbox_event *event, struct error *err);
+
+/* Lets the child go on after SANDBOX_NAMESPACES. */
+int sandbox_continue(struct sandbox *sandbox, struct error *err);
+
+/* PLAN_GATE_SOCKET: opens the gate and waits for the exec. Returns 0 once the workload runs, or
+ * -1 with err set by the child (exit_status 126 or 127 as a shell has them). */
+int sandbox_open_gate(struct sandbox *sandbox, struct error *err);
+
+/* PLAN_GATE_FIFO: the same from another process, by the FIFOs in the container's directory. err
+ * says "not waiting at its start gate" with number ENXIO when nobody reads. */
+int sandbox_open_gate_fifo(int dir, struct error *err);
+
+/* Makes the two FIFOs in dir and opens them into plan->gate and plan->report. */
+int sandbox_make_gate(int dir, struct plan *plan, struct error *err);
+
+/* Kills and reaps a child that shall not go on; closes its descriptors. */
+void sandbox_abandon(struct sandbox *sandbox);
+
+/*
+ * Runs hooks in order in the calling process's namespaces: each gets the state text on standard
+ * input (state_before_pid, the pid, state_after_pid), its args, exactly its env, and is killed
+ * with its process group at its timeout. Returns 0, or -1 at the first that fails, with err set.
+ */
+int hooks_run(const struct plan_hook_list *hooks, const char *state_before_pid, pid_t pid,
+	      const char *state_after_pid, struct error *err);
+
+/* For issue-7 speed work and the removal test: names of the steps in order, ended by NULL. */
+const char *const *sandbox_step_names(void);
+
+#endif
