@@ -1,0 +1,140 @@
+#include "fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+void fd_cleanup(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+int fd_take(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
+int fd_write_all(int fd, const void *data, size_t length)
+{
+	const char *next = data;
+
+	while (length > 0) {
+		ssize_t n = write(fd, next, length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		next += n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+/* A first guess at the bytes to come; files in /proc and pipes say 0. */
+static size_t expected_bytes(int fd, size_t limit)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0)
+		return limit < 4096 ? limit : 4096;
+	return (uintmax_t)st.st_size < limit ? (size_t)st.st_size : limit;
+}
+
+int fd_read_all(struct arena *arena, int fd, size_t limit, char **out, size_t *length)
+{
+	/* One byte beyond what is expected, so that the end is seen without growing; one for NUL.
+	 */
+	size_t room = expected_bytes(fd, limit) + 2;
+	char *text = arena_alloc(arena, room);
+	size_t used = 0;
+
+	for (;;) {
+		ssize_t n = read(fd, text + used, room - 1 - used);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		used += (size_t)n;
+		if (used > limit) {
+			errno = E2BIG;
+			return -1;
+		}
+		if (used == room - 1) {
+			char *bigger = arena_alloc(arena, room * 2);
+
+			memcpy(bigger, text, used);
+			text = bigger;
+			room *= 2;
+		}
+	}
+	text[used] = '\0';
+	*out = text;
+	if (length)
+		*length = used;
+	return 0;
+}
+
+int file_read_all(struct arena *arena, int dirfd, const char *path, size_t limit, char **out,
+		  size_t *length)
+{
+	cleanup_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fd_read_all(arena, fd, limit, out, length);
+}
+
+int file_write_text(int dirfd, const char *path, const char *text)
+{
+	cleanup_fd int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);
+	size_t length = strlen(text);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	do {
+		n = write(fd, text, length);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -1;
+	if ((size_t)n != length) {
+		errno = EIO;
+		return -1;
+	}
+	return 0;
+}
+
+int fd_cloexec_from(unsigned int first)
+{
+	return close_range(first, UINT32_MAX, CLOSE_RANGE_CLOEXEC);
+}
+
+int open_checked_dir(const char *path, long magic, const char *file_system, struct error *err)
+{
+	cleanup_fd int fd = open(path, O_PATH | O_CLOEXEC | O_DIRECTORY);
+	struct statfs fs;
+
+	if (fd < 0)
+		return error_errno(err, errno, "open %s", path);
+	if (fstatfs(fd, &fs) < 0)
+		return error_errno(err, errno, "statfs %s", path);
+	if (fs.f_type != magic)
+		return error_set(err, "%s: expected a mount of %s here, found another file system",
+				 path, file_system);
+	return fd_take(&fd);
+}
