@@ -20,6 +20,7 @@
 /* A namespace to join: opened, checked to be of its type. */
 struct plan_join {
 	int fd;
+	bool joined;      /* the sandbox's own note: it was joined before the user namespace */
 	int clone_flag;   /* CLONE_NEW* */
 	const char *type; /* for messages */
 };
@@ -115,7 +116,10 @@ struct plan {
 	struct plan_join *joins;
 	size_t n_joins;
 	bool user_namespace;      /* the container has one of its own, new or joined */
-	bool join_user_namespace; /* by path: needs a process in between */
+	bool two_clones; /* a user namespace by path, or a new one beside others by path: a first
+			    process joins and clones the one that goes on */
+	uid_t setup_uid; /* who the set-up runs as in the user namespace: 0, or the first mapped */
+	gid_t setup_gid;
 	bool own_network;         /* a new network namespace: bring lo up */
 	const char *uid_map;      /* text for /proc/PID/uid_map, NULL: none */
 	const char *gid_map;
@@ -129,6 +133,7 @@ struct plan {
 	const char *rootfs_path; /* absolute, for messages and hooks */
 	int rootfs_tree;         /* detached recursive clone of the rootfs */
 	bool rootfs_readonly;
+	uint64_t rootfs_attr; /* further MOUNT_ATTR_* of the rootfs, set with read-only */
 	uint64_t rootfs_propagation; /* MS_* or 0 */
 	bool rootfs_propagation_recursive;
 	bool no_pivot;

@@ -35,7 +35,8 @@ enum sandbox_event {
 
 /* Waits for the next event. A terminal's master arrives in out->console on the way. Returns 0, or
  * -1 with err set by the child's own report (or "killed by signal N" when it died silently). */
-int sandbox_wait(struct sandbox *sandbox, enum sandbox_event *event, struct error *err);
+int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_event *event,
+		 struct error *err);
 
 /* Lets the child go on after SANDBOX_NAMESPACES. */
 int sandbox_continue(struct sandbox *sandbox, struct error *err);
@@ -53,6 +54,9 @@ int sandbox_make_gate(int dir, struct plan *plan, struct error *err);
 
 /* Kills and reaps a child that shall not go on; closes its descriptors. */
 void sandbox_abandon(struct sandbox *sandbox);
+
+/* Closes the descriptors only: the child goes on by itself. */
+void sandbox_close(struct sandbox *sandbox);
 
 /*
  * Runs hooks in order in the calling process's namespaces: each gets the state text on standard

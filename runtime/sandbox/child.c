@@ -1,0 +1,163 @@
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "sandbox_internal.h"
+
+static int send_message(int socket, const struct message *message, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
+	struct iovec iov = {.iov_base = (void *)message, .iov_len = sizeof(*message)};
+	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		header.msg_control = control;
+		header.msg_controllen = sizeof(control);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	return sendmsg(socket, &header, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+int child_tell(struct child *child, enum message_kind kind, int fd)
+{
+	struct message message = {.kind = (int32_t)kind};
+
+	/* write(2) where it will do: an engine's filter, loaded by now, may know no sendmsg(2). */
+	if (fd < 0)
+		return fd_write_all(child->socket, &message, sizeof(message));
+	return send_message(child->socket, &message, fd);
+}
+
+int child_wait_for_parent(struct child *child, struct error *err)
+{
+	char go;
+	ssize_t n;
+
+	do {
+		n = read(child->socket, &go, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n != 1)
+		return error_set(err, "the runtime went away in the middle of the start");
+	return 0;
+}
+
+static _Noreturn void child_fail(int fd, const struct error *err)
+{
+	struct message message = {
+	    .kind = MESSAGE_FAILED, .number = err->number, .exit_status = err->exit_status};
+
+	memcpy(message.text, err->text, sizeof(message.text));
+	(void)fd_write_all(fd, &message, sizeof(message));
+	_exit(err->exit_status ? err->exit_status : 1);
+}
+
+/* The runtime's own handlers and masks are not the workload's business. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static bool taken_out(const char *name)
+{
+#ifdef WITHOUT
+	/* tests/removal builds copies that lack one protection, to see the tests notice. */
+	return strcmp(name, WITHOUT) == 0;
+#else
+	(void)name;
+	return false;
+#endif
+}
+
+static void walk(struct child *child)
+{
+	struct error err = ERROR_INIT;
+
+	for (const struct step *step = sandbox_steps; step->name; step++) {
+		if (taken_out(step->name))
+			continue;
+		if (step->run(child, &err) < 0) {
+			error_wrap(&err, "%s", step->name);
+			child_fail(child->socket, &err);
+		}
+	}
+	/* From here on the child outlives the runtime. */
+	prctl(PR_SET_PDEATHSIG, 0);
+	if (child_tell(child, MESSAGE_READY, -1) < 0)
+		_exit(1);
+	(void)program_execute(child, &err);
+	child_fail(child->plan->gate_kind == PLAN_GATE_FIFO ? child->plan->report : child->socket,
+		   &err);
+}
+
+/* Two clones: this first process joins what it must before (and with) the user namespace, and its
+ * child, the runtime's by CLONE_PARENT, walks on. */
+static void clone_again(struct child *child)
+{
+	struct error err = ERROR_INIT;
+
+	if (namespaces_join_all(child->plan, true, &err) < 0)
+		goto fail;
+	if (child->plan->clone_flags & CLONE_NEWUSER) {
+		if (unshare(CLONE_NEWUSER) < 0) {
+			error_errno(&err, errno, "making the user namespace");
+			goto fail;
+		}
+		if (child_tell(child, MESSAGE_MAP, -1) < 0 || child_wait_for_parent(child, &err) < 0)
+			goto fail;
+	}
+	if (setresgid(child->plan->setup_gid, child->plan->setup_gid, child->plan->setup_gid) < 0 ||
+	    setresuid(child->plan->setup_uid, child->plan->setup_uid, child->plan->setup_uid) < 0) {
+		error_errno(&err, errno, "becoming uid %u of the user namespace",
+			    child->plan->setup_uid);
+		goto fail;
+	}
+	if (namespaces_join_all(child->plan, false, &err) < 0)
+		goto fail;
+	if (unshare(child->plan->clone_flags & ~CLONE_NEWUSER) < 0) {
+		error_errno(&err, errno, "making the namespaces inside the user namespace");
+		goto fail;
+	}
+	pid_t pid = sys_clone3(CLONE_PARENT, -1, NULL);
+	if (pid < 0) {
+		error_errno(&err, errno, "cloning the container's process");
+		goto fail;
+	}
+	if (pid > 0)
+		_exit(0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (child_tell(child, MESSAGE_HELLO, -1) < 0)
+		_exit(1);
+	return;
+fail:
+	error_wrap(&err, "namespaces");
+	child_fail(child->socket, &err);
+}
+
+void child_main(const struct plan *plan, int socket)
+{
+	struct child child = {.plan = plan, .socket = socket, .root = -1, .scratch = -1};
+
+	/* A runtime that is killed takes the half-made container with it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	reset_signals();
+	umask(0);
+	if (plan->two_clones)
+		clone_again(&child);
+	walk(&child);
+	_exit(1);
+}

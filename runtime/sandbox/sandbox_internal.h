@@ -1,0 +1,117 @@
+/* What the files of the sandbox share: the child's view, its steps, the words on the socket. */
+#ifndef RUNSAFE_SANDBOX_INTERNAL_H
+#define RUNSAFE_SANDBOX_INTERNAL_H
+
+#include <stdint.h>
+#include <sys/mount.h>
+
+#include "error.h"
+#include "plan.h"
+#include "sandbox.h"
+
+/* Words between child and parent, one datagram (or one write of at most PIPE_BUF) each. */
+enum message_kind {
+	MESSAGE_HELLO = 1,  /* the final child of two clones: its pid comes as credentials */
+	MESSAGE_MAP,        /* waits for its uid_map and gid_map */
+	MESSAGE_CONSOLE,    /* carries the terminal's master */
+	MESSAGE_NAMESPACES, /* SANDBOX_NAMESPACES */
+	MESSAGE_READY,      /* SANDBOX_READY */
+	MESSAGE_FAILED      /* text says what */
+};
+
+struct message {
+	int32_t kind;
+	int32_t number;      /* errno */
+	int32_t exit_status; /* 126, 127 or 0 */
+	char text[2048];
+};
+
+/* The child while it walks. */
+struct child {
+	const struct plan *plan;
+	int socket;
+	int root;    /* the container's root, O_PATH */
+	int scratch; /* a tmpfs of ours, on the old root: goes away with it */
+	char program[4096]; /* what will be executed, resolved */
+};
+
+/* One step; on failure it says on what and why in err, and the walk ends. */
+struct step {
+	const char *name; /* as a person would call the protection */
+	int (*run)(struct child *child, struct error *err);
+};
+
+/* steps.c: the order of things. */
+extern const struct step sandbox_steps[];
+
+/* child.c */
+int child_tell(struct child *child, enum message_kind kind, int fd);
+int child_wait_for_parent(struct child *child, struct error *err);
+/* Never returns. stage is 0 for the first process of two, 1 for the one that becomes the workload. */
+_Noreturn void child_main(const struct plan *plan, int socket);
+
+/* kernel.c: system calls that glibc of the oldest supported system does not wrap. */
+int sys_move_mount(int from, int to);
+int sys_clone_tree(int fd, bool recursive);
+int sys_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
+pid_t sys_clone3(uint64_t flags, int cgroup, int *pidfd);
+int sys_pidfd_open(pid_t pid);
+int sys_pidfd_kill(int pidfd, int sig);
+
+/* The steps, by file. namespaces.c */
+int step_session(struct child *child, struct error *err);
+int step_namespaces(struct child *child, struct error *err);
+int step_time(struct child *child, struct error *err);
+int step_hostname(struct child *child, struct error *err);
+int step_loopback(struct child *child, struct error *err);
+int step_keyring(struct child *child, struct error *err);
+/* The first of two processes: joins, and clones the one that goes on (DESIGN.md section 6). */
+int namespaces_join_all(const struct plan *plan, bool before_user, struct error *err);
+/* mounts.c */
+int step_propagation(struct child *child, struct error *err);
+int step_rootfs(struct child *child, struct error *err);
+int step_mounts(struct child *child, struct error *err);
+int mounts_attach(struct child *child, int tree, const char *destination, bool is_file);
+/* copyup.c */
+int copy_up(int from, int to, bool owned, uid_t uid, gid_t gid, struct error *err);
+/* newmount.c */
+int mount_new(const struct plan_mount *mount, struct error *err);
+/* devices.c */
+int step_devices(struct child *child, struct error *err);
+/* files.c */
+int step_files(struct child *child, struct error *err);
+int step_home(struct child *child, struct error *err);
+int scratch_file(struct child *child, const char *name, const char *content);
+/* console.c */
+int step_console(struct child *child, struct error *err);
+int step_stdio(struct child *child, struct error *err);
+/* paths.c */
+int step_masked_paths(struct child *child, struct error *err);
+int step_readonly_paths(struct child *child, struct error *err);
+int step_sysctl(struct child *child, struct error *err);
+/* pivot.c */
+int step_runtime_hooks(struct child *child, struct error *err);
+int step_container_hooks(struct child *child, struct error *err);
+int step_pivot_root(struct child *child, struct error *err);
+int step_rootfs_readonly(struct child *child, struct error *err);
+int step_cwd(struct child *child, struct error *err);
+/* limits.c */
+int step_oom_score(struct child *child, struct error *err);
+int step_rlimits(struct child *child, struct error *err);
+int step_personality(struct child *child, struct error *err);
+/* capabilities.c */
+int step_bounding_set(struct child *child, struct error *err);
+int step_capabilities(struct child *child, struct error *err);
+/* identity.c */
+int step_identity(struct child *child, struct error *err);
+int step_no_new_privileges(struct child *child, struct error *err);
+/* seccomp.c */
+int step_seccomp_early(struct child *child, struct error *err);
+int step_seccomp(struct child *child, struct error *err);
+/* program.c */
+int step_descriptors(struct child *child, struct error *err);
+int step_program(struct child *child, struct error *err);
+/* Waits at the gate, runs startContainer hooks, executes. Returns only on failure. */
+int program_execute(struct child *child, struct error *err);
+
+#endif

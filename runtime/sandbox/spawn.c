@@ -1,0 +1,295 @@
+/* The parent's side: the clone, the user namespace's mappings, and what the child tells. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "sandbox_internal.h"
+
+/* A pid namespace is joined for children only (pid_namespaces(7)), so the parent does it around
+ * the clone and goes back. */
+static int enter_pid_namespace(const struct plan *plan, int *back, struct error *err)
+{
+	for (size_t i = 0; i < plan->n_joins; i++) {
+		if (plan->joins[i].clone_flag != CLONE_NEWPID)
+			continue;
+		*back = openat(plan->proc, "self/ns/pid", O_RDONLY | O_CLOEXEC);
+		if (*back < 0)
+			return error_errno(err, errno, "opening the runtime's own pid namespace");
+		if (setns(plan->joins[i].fd, CLONE_NEWPID) < 0)
+			return error_errno(err, errno,
+					   "joining the pid namespace of linux.namespaces");
+	}
+	return 0;
+}
+
+int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, struct error *err)
+{
+	int pair[2];
+	int on = 1;
+	cleanup_fd int own_pidns = -1;
+	/* In two steps only the second process gets the rest of the namespaces. */
+	uint64_t flags = plan->two_clones ? 0 : (uint64_t)plan->clone_flags;
+
+	*out = (struct sandbox){.pid = -1, .pidfd = -1, .socket = -1, .console = -1};
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_errno(err, errno, "making the socket to the container's process");
+	cleanup_fd int ours = pair[0];
+	cleanup_fd int theirs = pair[1];
+	if (plan->two_clones && setsockopt(ours, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return error_errno(err, errno, "asking for credentials on the socket");
+	if (enter_pid_namespace(plan, &own_pidns, err) < 0)
+		return -1;
+
+	pid_t pid = sys_clone3(flags, cgroup, &out->pidfd);
+	int clone_error = errno;
+	if (pid == 0) {
+		close(ours);
+		child_main(plan, theirs);
+	}
+	if (own_pidns >= 0 && setns(own_pidns, CLONE_NEWPID) < 0) {
+		error_errno(err, errno, "going back to the runtime's own pid namespace");
+		if (pid > 0)
+			sandbox_abandon(out);
+		return -1;
+	}
+	if (pid < 0) {
+		out->pidfd = -1;
+		if (clone_error == EAGAIN)
+			return error_errno(err, clone_error,
+					   "cloning the container's process (is pids.limit, or the "
+					   "host's own limit of processes, reached?)");
+		return error_errno(err, clone_error,
+				   "cloning the container's process with its new namespaces "
+				   "(namespaces in the kernel, and user.max_*_namespaces?)");
+	}
+	out->pid = pid;
+	out->socket = fd_take(&ours);
+	return 0;
+}
+
+/* Writes the mappings the way user_namespaces(7) wants them: setgroups first when it is denied. */
+static int write_mappings(const struct plan *plan, pid_t pid, struct error *err)
+{
+	char path[64];
+
+	if (plan->deny_setgroups) {
+		snprintf(path, sizeof(path), "%d/setgroups", pid);
+		if (file_write_text(plan->proc, path, "deny") < 0)
+			return error_errno(err, errno, "denying setgroups in the user namespace");
+	}
+	snprintf(path, sizeof(path), "%d/uid_map", pid);
+	if (plan->uid_map && file_write_text(plan->proc, path, plan->uid_map) < 0)
+		return error_errno(err, errno, "writing linux.uidMappings");
+	snprintf(path, sizeof(path), "%d/gid_map", pid);
+	if (plan->gid_map && file_write_text(plan->proc, path, plan->gid_map) < 0)
+		return error_errno(err, errno, "writing linux.gidMappings");
+	return 0;
+}
+
+struct received {
+	struct message message;
+	int fd;    /* -1: none came along */
+	pid_t pid; /* the sender's, where asked for */
+};
+
+/* Returns 1 with a message, 0 at the end of the socket, -1 with errno set. */
+static int receive(int socket, struct received *out)
+{
+	char control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))]
+	    __attribute__((aligned(8)));
+	struct iovec iov = {.iov_base = &out->message, .iov_len = sizeof(out->message)};
+	struct msghdr header = {.msg_iov = &iov,
+				.msg_iovlen = 1,
+				.msg_control = control,
+				.msg_controllen = sizeof(control)};
+	ssize_t n;
+
+	*out = (struct received){.fd = -1};
+	do {
+		n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return (int)n;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
+		if (c->cmsg_level != SOL_SOCKET)
+			continue;
+		if (c->cmsg_type == SCM_RIGHTS)
+			memcpy(&out->fd, CMSG_DATA(c), sizeof(int));
+		if (c->cmsg_type == SCM_CREDENTIALS) {
+			struct ucred credentials;
+			memcpy(&credentials, CMSG_DATA(c), sizeof(credentials));
+			out->pid = credentials.pid;
+		}
+	}
+	if (n != sizeof(out->message)) {
+		errno = EPROTO;
+		return -1;
+	}
+	out->message.text[sizeof(out->message.text) - 1] = '\0';
+	return 1;
+}
+
+/* The child is gone without a word: how did it end? */
+static int silent_death(struct sandbox *sandbox, struct error *err)
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_PIDFD, (id_t)sandbox->pidfd, &info, WEXITED | WNOWAIT) == 0 &&
+	    (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)) {
+		const char *hint = "";
+		if (info.si_status == SIGKILL)
+			hint = " (by hand, or is memory.limit too small for the set-up?)";
+		else if (info.si_status == SIGSYS)
+			hint = " (linux.seccomp refuses a system call that the start needs: write, "
+			       "read, execve)";
+		return error_set(err,
+				 "the container's process was killed by signal %d before the "
+				 "workload ran%s",
+				 info.si_status, hint);
+	}
+	return error_set(err, "the container's process ended before the workload ran");
+}
+
+static int adopt(struct sandbox *sandbox, pid_t pid, struct error *err)
+{
+	int status;
+
+	/* The first process of two has done its part. */
+	while (waitpid(sandbox->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	close(sandbox->pidfd);
+	sandbox->pid = pid;
+	sandbox->pidfd = sys_pidfd_open(pid);
+	if (sandbox->pidfd < 0)
+		return error_errno(err, errno, "opening the container's process %d", pid);
+	return 0;
+}
+
+static int failed(const struct message *message, struct error *err)
+{
+	error_set(err, "%s", message->text);
+	err->number = message->number;
+	err->exit_status = message->exit_status;
+	return -1;
+}
+
+int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_event *event,
+		 struct error *err)
+{
+	for (;;) {
+		struct received got;
+		int n = receive(sandbox->socket, &got);
+
+		if (n < 0)
+			return error_errno(err, errno, "reading from the container's process");
+		if (n == 0)
+			return silent_death(sandbox, err);
+		switch (got.message.kind) {
+		case MESSAGE_HELLO:
+			if (adopt(sandbox, got.pid, err) < 0)
+				return -1;
+			break;
+		case MESSAGE_MAP:
+			if (write_mappings(plan, sandbox->pid, err) < 0 ||
+			    sandbox_continue(sandbox, err) < 0)
+				return -1;
+			break;
+		case MESSAGE_CONSOLE:
+			sandbox->console = got.fd;
+			break;
+		case MESSAGE_NAMESPACES:
+			*event = SANDBOX_NAMESPACES;
+			return 0;
+		case MESSAGE_READY:
+			*event = SANDBOX_READY;
+			return 0;
+		default:
+			return failed(&got.message, err);
+		}
+	}
+}
+
+int sandbox_continue(struct sandbox *sandbox, struct error *err)
+{
+	if (send(sandbox->socket, "", 1, MSG_NOSIGNAL) != 1)
+		return silent_death(sandbox, err);
+	return 0;
+}
+
+int sandbox_open_gate(struct sandbox *sandbox, struct error *err)
+{
+	struct received got;
+
+	if (sandbox_continue(sandbox, err) < 0)
+		return -1;
+	int n = receive(sandbox->socket, &got);
+	if (n < 0)
+		return error_errno(err, errno, "reading from the container's process");
+	/* Its end of the socket is close-on-exec: the end of file is the exec. */
+	return n == 0 ? 0 : failed(&got.message, err);
+}
+
+int sandbox_make_gate(int dir, struct plan *plan, struct error *err)
+{
+	plan->gate_kind = PLAN_GATE_FIFO;
+	if (mkfifoat(dir, "gate", 0600) < 0 || mkfifoat(dir, "report", 0600) < 0)
+		return error_errno(err, errno, "making the start gate in the state folder");
+	/* Both ends at once, so that neither open nor read depends on who else is there. */
+	plan->gate = openat(dir, "gate", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	plan->report = openat(dir, "report", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (plan->gate < 0 || plan->report < 0)
+		return error_errno(err, errno, "opening the start gate in the state folder");
+	return 0;
+}
+
+int sandbox_open_gate_fifo(int dir, struct error *err)
+{
+	struct message message = {0};
+	cleanup_fd int report = openat(dir, "report", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	cleanup_fd int gate = openat(dir, "gate", O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+
+	if (report < 0 || gate < 0) {
+		error_set(err, "the container is not waiting at its start gate");
+		err->number = ENXIO;
+		return -1;
+	}
+	if (fd_write_all(gate, "", 1) < 0)
+		return error_errno(err, errno, "opening the start gate");
+	struct pollfd poll_report = {.fd = report, .events = POLLIN};
+	while (poll(&poll_report, 1, -1) < 0 && errno == EINTR)
+		;
+	ssize_t n = read(report, &message, sizeof(message));
+	if (n == 0)
+		return 0;
+	if (n != sizeof(message))
+		return error_errno(err, n < 0 ? errno : EPROTO, "reading the start gate's report");
+	return failed(&message, err);
+}
+
+void sandbox_abandon(struct sandbox *sandbox)
+{
+	if (sandbox->pidfd >= 0) {
+		siginfo_t info;
+		sys_pidfd_kill(sandbox->pidfd, SIGKILL);
+		while (waitid(P_PIDFD, (id_t)sandbox->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+			;
+	}
+	sandbox_close(sandbox);
+}
+
+void sandbox_close(struct sandbox *sandbox)
+{
+	fd_cleanup(&sandbox->pidfd);
+	fd_cleanup(&sandbox->socket);
+	fd_cleanup(&sandbox->console);
+}

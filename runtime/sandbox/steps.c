@@ -1,0 +1,65 @@
+/*
+ * The sandbox, from top to bottom. Each line is one protection or one thing the workload needs;
+ * the order is the point of this file, and each comment says what would break in another one.
+ */
+#include <stddef.h>
+
+#include "sandbox_internal.h"
+
+const struct step sandbox_steps[] = {
+    {"session", step_session},
+    /* Before anything is mounted or named: all later steps act inside them. */
+    {"namespaces", step_namespaces},
+    {"time namespace", step_time},
+    /* As root: its key quota is a hundred times the workload's. */
+    {"session keyring", step_keyring},
+    {"hostname", step_hostname},
+    {"loopback interface", step_loopback},
+    /* First of the mounts, or each of them would show up on the host. */
+    {"mount propagation", step_propagation},
+    {"rootfs", step_rootfs},
+    {"mounts", step_mounts},
+    /* Into the /dev that the mounts brought. */
+    {"devices", step_devices},
+    {"console", step_console},
+    {"identity files", step_files},
+    {"home", step_home},
+    /* Hooks see the finished file system, but not yet from inside (config.md, hooks). */
+    {"createRuntime hooks", step_runtime_hooks},
+    {"createContainer hooks", step_container_hooks},
+    /* After the hooks, which may still write there; sysctl before /proc/sys is read-only. */
+    {"sysctl", step_sysctl},
+    {"readonlyPaths", step_readonly_paths},
+    {"maskedPaths", step_masked_paths},
+    {"pivot_root", step_pivot_root},
+    /* Last of the mounts: mount points had to be made. */
+    {"read-only rootfs", step_rootfs_readonly},
+    {"oomScoreAdj", step_oom_score},
+    {"rlimits", step_rlimits},
+    {"personality", step_personality},
+    /* As root: a working directory of root's (WORKDIR /root) is still entered. */
+    {"cwd", step_cwd},
+    {"stdio", step_stdio},
+    {"descriptors", step_descriptors},
+    /* Without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes before that goes. */
+    {"seccomp (privileged)", step_seccomp_early},
+    /* The bounding set needs CAP_SETPCAP, which the user change takes away. */
+    {"capability bounding set", step_bounding_set},
+    {"user", step_identity},
+    {"capabilities", step_capabilities},
+    {"no_new_privs", step_no_new_privileges},
+    /* As the workload's user: what it may not execute is not there. */
+    {"program", step_program},
+    /* Last: the filter need not let through what set-up does. */
+    {"seccomp", step_seccomp},
+    {NULL, NULL},
+};
+
+const char *const *sandbox_step_names(void)
+{
+	static const char *names[sizeof(sandbox_steps) / sizeof(sandbox_steps[0])];
+
+	for (size_t i = 0; sandbox_steps[i].name; i++)
+		names[i] = sandbox_steps[i].name;
+	return names;
+}
