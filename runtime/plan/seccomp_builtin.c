@@ -1,0 +1,60 @@
+/* Our own profile: programs that were made when runsafe was built, chosen by machine and groups. */
+#include <linux/audit.h>
+#include <string.h>
+
+#include "seccomp.h"
+#include "seccomp_table.h"
+
+#if defined(__x86_64__)
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#else
+#define NATIVE_ARCH 0
+#endif
+
+static int group_bit(const char *name, size_t *bit, struct error *err)
+{
+	char known[256] = "";
+
+	for (size_t i = 0; seccomp_table_groups[i]; i++) {
+		if (strcmp(seccomp_table_groups[i], name) == 0) {
+			*bit = (size_t)1 << i;
+			return 0;
+		}
+		if (strlen(known) + strlen(seccomp_table_groups[i]) + 3 < sizeof(known)) {
+			strcat(known, i > 0 ? ", " : "");
+			strcat(known, seccomp_table_groups[i]);
+		}
+	}
+	return error_set(err,
+			 "the built-in seccomp profile has no group \"%s\" to let through; it "
+			 "has: %s",
+			 name, known);
+}
+
+int seccomp_builtin(const struct str_list *allow, struct seccomp_program *out, struct error *err)
+{
+	size_t combination = 0, bit = 0;
+
+	for (size_t i = 0; i < allow->n; i++) {
+		if (group_bit(allow->items[i], &bit, err) < 0)
+			return -1;
+		combination |= bit;
+	}
+	for (size_t i = 0; seccomp_tables[i].arch != 0; i++) {
+		if (seccomp_tables[i].arch != NATIVE_ARCH)
+			continue;
+		out->instructions = seccomp_tables[i].programs[combination].instructions;
+		out->length = seccomp_tables[i].programs[combination].length;
+		out->flags = 0;
+		return 0;
+	}
+	return error_set(err, "the built-in seccomp profile is made for x86-64 and arm64, not for "
+			      "this machine; --policy oci runs without it");
+}
+
+const char *const *seccomp_builtin_groups(void)
+{
+	return seccomp_table_groups;
+}
