@@ -25,3 +25,56 @@ unit-tests: $(UNIT_TESTS)
 # T=config runs test_config alone.
 check-unit: $(if $(T),$(BUILD)/tests/unit/test_$(T),unit-tests)
 	@tests/unit/run $(BUILD)/results/unit $(if $(T),$(BUILD)/tests/unit/test_$(T),$(UNIT_TESTS))
+
+.PHONY: check-native check check-vm check-removal vm asan
+# Quick loop: what this host can run, without touching its mounts. Where controllers are missing,
+# the tests that need them are skipped and say so.
+check-native: all check-unit
+	@tests/integration/native $(BUILD)/results/integration $(if $(K),-k '$(K)') $(PYTEST); \
+		tests/sum $(BUILD)/results
+
+check:
+	@MAKE='$(MAKE)' tests/check $(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
+
+# The integration tests alone, in the virtual machine: make check-vm KERNEL=6.1 K=lifecycle
+check-vm: all
+	@tests/install-deps vm
+	@tests/vm/check $(KERNEL) $(BUILD)/results $(if $(K),-k '$(K)') $(PYTEST)
+
+vm:
+	@tests/install-deps build vm
+	@$(MAKE) -s all
+	@tests/vm/run -k $(KERNEL) --shell
+
+# Everything again under the address and undefined-behaviour sanitizers, in a folder of its own.
+asan:
+	@tests/install-deps build test
+	@$(MAKE) SANITIZE=1 check-native
+
+# Takes the protections out of a copy one by one and expects the tests to notice each.
+check-removal:
+	@tests/install-deps build test
+	@tests/removal/run
+
+LINTED = $(shell find runtime include tests tools -name '*.[ch]')
+LINT_FLAGS = $(CPPFLAGS) -DRUNSAFE_VERSION='"0"' -DRUNSAFE_COMMIT='"0"' -Itests/unit
+
+.PHONY: lint lint-format lint-tidy lint-cppcheck
+lint:
+	@tests/install-deps build lint test
+	@$(MAKE) --no-print-directory lint-format lint-tidy lint-cppcheck
+
+lint-format:
+	$(call say,FORMAT,clang-format over $(words $(LINTED)) files)
+	$(Q)clang-format --dry-run -Werror $(LINTED)
+
+lint-tidy: $(GENERATED)
+	$(call say,TIDY,clang-tidy over the sources)
+	$(Q)printf '%s\n' $(filter %.c,$(LINTED)) | \
+		xargs -P $$(nproc) -n 4 tests/lint/tidy $(LINT_FLAGS) --
+
+lint-cppcheck:
+	$(call say,CPPCHECK,cppcheck over the sources)
+	$(Q)cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability \
+		--inline-suppr --suppressions-list=tests/lint/cppcheck --error-exitcode=1 \
+		-j $$(nproc) -D_GNU_SOURCE -D__x86_64__ -Iinclude $(filter %.c,$(LINTED))
