@@ -8,6 +8,7 @@
 #ifndef RUNSAFE_JSON_READ_H
 #define RUNSAFE_JSON_READ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,7 +45,8 @@ enum json_kind {
 enum json_flag {
 	JSON_REQUIRED = 1, /* must be there */
 	JSON_NONEMPTY = 2, /* a string that is there, or a list, must not be empty */
-	JSON_ABSOLUTE = 4  /* a string that is there must start with '/' */
+	JSON_ABSOLUTE = 4, /* a string that is there, or each of a list, must start with '/' */
+	JSON_EMPTY_ABSENT = 8 /* the string "" counts as absent, as Go's engines mean it */
 };
 
 struct json_table;
@@ -59,6 +61,7 @@ struct json_field {
 	uint64_t max;
 	const char *const *words;   /* JSON_STRING, JSON_STRING_LIST: accepted words, NULL-ended */
 	unsigned int flags;         /* enum json_flag */
+	size_t set_offset; /* of a bool set to true when the key was there and not null; 0: none */
 };
 
 #define JSON_NO_OFFSET ((size_t)-1)
@@ -71,10 +74,15 @@ struct json_table {
 	bool unknown_is_error;      /* false: unknown keys are passed over, as the specification says */
 };
 
+/* A table's fields are at most this many. */
+#define JSON_MAX_FIELDS 64
+
 /*
  * Reads text into *out, which the caller has zeroed (table->size bytes). JSON null counts as
- * absent everywhere. A duplicate key is an error ("given twice"). label is the file's name for messages. What out
- * points to is the arena's. Returns 0, or -1 with err set.
+ * absent
+ * everywhere but as an element of a list, where it is an error. A list that was there has items
+ * that are not NULL, even when it is empty. A duplicate key is an error ("given twice"). label is
+ * the file's name for messages. What out points to is the arena's. Returns 0, or -1 with err set.
  */
 int json_read(struct arena *arena, const char *label, const char *text, size_t length,
 	      const struct json_table *table, void *out, struct error *err);
@@ -85,5 +93,8 @@ int json_read(struct arena *arena, const char *label, const char *text, size_t l
  */
 int json_read_file(struct arena *arena, int dirfd, const char *path, const char *label,
 		   const struct json_table *table, void *out, struct error *err);
+
+/* Text as messages show it: in quotes, cut when long, control bytes escaped. */
+char *json_shown(struct arena *arena, const char *text);
 
 #endif
