@@ -41,6 +41,9 @@ struct cgroup_request {
 	size_t n_devices;
 	/* False when the container runs in the host's devices as written (oci without rules). */
 	bool restrict_devices;
+	/* Any device node may be made with mknod(2), though not opened, as runc and crun let a
+	   container with CAP_MKNOD (the oci policy). */
+	bool allow_mknod;
 };
 
 /* A container's cgroup. All of it can be derived from path again, which the state keeps. */
@@ -109,7 +112,8 @@ int cgroup_remove(const char *path, int timeout_ms, struct error *err);
 uint64_t cgroup_cpu_weight(uint64_t shares);
 /* blkio weight 10..1000 to io.weight 1..10000 (linear). 0 for 0. */
 uint64_t cgroup_io_weight(uint64_t weight);
-/* memory+swap and memory limits to memory.swap.max: -1 is "max"; an error below the limit. */
+/* memory+swap and memory limits to memory.swap.max: -1 is "max", also for a swap that is unset or
+ * 0; an error for one below the limit, or without a limit. Returns 0, or -1 with err set. */
 int cgroup_swap_max(struct opt_i64 limit, struct opt_i64 swap, int64_t *out, struct error *err);
 
 #endif
