@@ -158,6 +158,7 @@ struct plan {
 	unsigned short rows, columns;
 	char **argv;
 	char **envp;
+	size_t n_env;
 	const char *cwd;
 	uid_t uid;
 	gid_t gid;
@@ -174,7 +175,7 @@ struct plan {
 	int oom_score_adj;
 	bool personality_set;
 	unsigned long personality;
-	struct seccomp_program filters[2]; /* config's own first, then ours */
+	struct seccomp_program filters[2]; /* ours first: it lets the next one be loaded */
 	size_t n_filters;
 	bool own_stdio_pipes;    /* fchown pipes on 0, 1, 2 to the workload */
 	unsigned int preserve_fds;

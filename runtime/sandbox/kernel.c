@@ -45,7 +45,7 @@ pid_t sys_clone3(uint64_t flags, int cgroup, int *pidfd)
 	}
 	if (cgroup >= 0) {
 		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)cgroup;
+		args.cgroup = (unsigned int)cgroup;
 	}
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }

@@ -1,0 +1,98 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "path.h"
+#include "sandbox_internal.h"
+
+/* The multiplexer of the container's own devpts: what an image put at that path is not it. */
+static int open_master(struct child *child, struct error *err)
+{
+	struct statfs fs;
+	cleanup_fd int master = path_open_in_root(child->root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0);
+
+	if (master < 0)
+		return error_errno(err, errno, "opening /dev/pts/ptmx (process.terminal needs a "
+					       "devpts mount at /dev/pts in mounts)");
+	if (fstatfs(master, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
+		return error_set(err, "/dev/pts/ptmx is not on a devpts");
+	return fd_take(&master);
+}
+
+/* The slave comes from the master itself (TIOCGPTPEER, kernel 4.13), never by a path that the
+ * container could bend (CVE-2025-52565). */
+static int open_slave(int master, struct error *err)
+{
+	int unlock = 0;
+	int slave = -1;
+
+	if (ioctl(master, TIOCSPTLCK, &unlock) == 0)
+		slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return error_errno(err, errno, "opening the terminal");
+	return slave;
+}
+
+static int take_terminal(struct child *child, int slave, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	if (fchown(slave, plan->uid, (gid_t)-1) < 0)
+		return error_errno(err, errno, "giving the terminal to uid %u", plan->uid);
+	if (ioctl(slave, TIOCSCTTY, 0) < 0)
+		return error_errno(err, errno, "making it the controlling terminal");
+	for (int fd = 0; fd <= 2; fd++) {
+		if (dup2(slave, fd) < 0)
+			return error_errno(err, errno, "putting it on descriptor %d", fd);
+	}
+	return 0;
+}
+
+int step_console(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	if (!plan->terminal)
+		return 0;
+	cleanup_fd int master = open_master(child, err);
+	if (master < 0)
+		return -1;
+	cleanup_fd int slave = open_slave(master, err);
+	if (slave < 0)
+		return -1;
+	if (plan->console_size_set) {
+		struct winsize size = {.ws_row = plan->rows, .ws_col = plan->columns};
+		if (ioctl(master, TIOCSWINSZ, &size) < 0)
+			return error_errno(err, errno, "setting process.consoleSize");
+	}
+	cleanup_fd int tree = sys_clone_tree(slave, false);
+	if (tree < 0 || mounts_attach(child, tree, "/dev/console", true) < 0)
+		return error_errno(err, errno, "binding it on /dev/console");
+	if (child_tell(child, MESSAGE_CONSOLE, master) < 0)
+		return error_errno(err, errno, "handing its master to the runtime");
+	return take_terminal(child, slave, err);
+}
+
+/* /dev/stdout of a workload that is not root: reopening a pipe asks for its owner's rights. */
+int step_stdio(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	for (int fd = 0; plan->own_stdio_pipes && fd <= 2; fd++) {
+		struct stat st;
+		if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_uid == plan->uid)
+			continue;
+		/* An unmapped owner can't be changed from inside a user namespace: then it stays. */
+		if (fchown(fd, plan->uid, plan->gid) < 0 && errno != EPERM && errno != EINVAL &&
+		    errno != EROFS)
+			return error_errno(err, errno, "giving descriptor %d to uid %u", fd,
+					   plan->uid);
+	}
+	return 0;
+}

@@ -1,0 +1,87 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "path.h"
+#include "sandbox_internal.h"
+
+/* runtime-linux.md "Dev symbolic links", and /dev/ptmx of config-linux.md "Default Devices". */
+static const struct {
+	const char *name;
+	const char *target;
+} links[] = {
+    {"dev/fd", "/proc/self/fd"},       {"dev/stdin", "/proc/self/fd/0"},
+    {"dev/stdout", "/proc/self/fd/1"}, {"dev/stderr", "/proc/self/fd/2"},
+    {"dev/ptmx", "pts/ptmx"},
+};
+
+static int bind_device(struct child *child, const struct plan_device *d, struct error *err)
+{
+	if (mounts_attach(child, d->tree, d->path, true) < 0)
+		return error_errno(err, errno, "binding %s from the host (a user namespace can not "
+					       "make device nodes)", d->path);
+	return 0;
+}
+
+/* A node that is there already must be the very device. */
+static int same_device(int parent, const char *name, const struct plan_device *d)
+{
+	struct stat st;
+
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if ((st.st_mode & S_IFMT) != (d->mode & S_IFMT) ||
+	    (!S_ISFIFO(st.st_mode) && st.st_rdev != d->rdev)) {
+		errno = EEXIST;
+		return -1;
+	}
+	return 0;
+}
+
+static int make_device(struct child *child, const struct plan_device *d, struct error *err)
+{
+	char name[NAME_MAX + 1];
+	cleanup_fd int parent = path_open_parent(child->root, d->path, true, name, sizeof(name));
+
+	if (parent < 0)
+		return error_errno(err, errno, "the directory of %s", d->path);
+	if (mknodat(parent, name, d->mode, d->rdev) < 0) {
+		if (errno != EEXIST || same_device(parent, name, d) < 0)
+			return error_errno(err, errno, "making %s", d->path);
+	}
+	if (fchownat(parent, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_errno(err, errno, "giving %s to %u:%u", d->path, d->uid, d->gid);
+	return 0;
+}
+
+static int make_link(struct child *child, const char *path, const char *target, struct error *err)
+{
+	char name[NAME_MAX + 1];
+	cleanup_fd int parent = path_open_parent(child->root, path, true, name, sizeof(name));
+
+	if (parent < 0)
+		return error_errno(err, errno, "the directory of /%s", path);
+	if (symlinkat(target, parent, name) < 0 && errno != EEXIST)
+		return error_errno(err, errno, "making the symlink /%s", path);
+	return 0;
+}
+
+int step_devices(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	for (size_t i = 0; i < plan->n_devices; i++) {
+		const struct plan_device *d = &plan->devices[i];
+		if ((d->tree >= 0 ? bind_device : make_device)(child, d, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; plan->dev_links && i < sizeof(links) / sizeof(links[0]); i++) {
+		if (make_link(child, links[i].name, links[i].target, err) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,195 @@
+/* Hooks (config.md, "POSIX-platform Hooks"): run by the runtime, or by the child before its exec. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "sandbox_internal.h"
+
+#define OUTPUT_KEPT 512
+
+struct running_hook {
+	pid_t pid;
+	int pidfd; /* -1 where a filter refuses pidfd_open(2): then it is asked for every 10 ms */
+	int input; /* write end of its standard input; -1 once all is written */
+	int output;
+	const char *parts[3]; /* of the state text that are still to be written */
+	char kept[OUTPUT_KEPT];
+	size_t n_kept;
+};
+
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static _Noreturn void become_hook(const struct plan_hook *hook, int input, int output)
+{
+	static char *empty[] = {NULL};
+	sigset_t none;
+
+	setpgid(0, 0); /* the timeout reaches what it starts, too */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+		_exit(126);
+	fd_cloexec_from(3);
+	execve(hook->path, hook->argv, hook->envp ? hook->envp : empty);
+	dprintf(2, "%s", strerror(errno));
+	_exit(127);
+}
+
+static void feed(struct running_hook *run)
+{
+	for (size_t i = 0; i < 3; i++) {
+		while (run->parts[i] && *run->parts[i]) {
+			ssize_t n = write(run->input, run->parts[i], strlen(run->parts[i]));
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0 && errno == EAGAIN)
+				return;
+			if (n < 0) /* it does not want to read: its own choice */
+				goto done;
+			run->parts[i] += n;
+		}
+	}
+done:
+	fd_cleanup(&run->input);
+	run->input = -1;
+}
+
+static void keep_output(struct running_hook *run)
+{
+	char spill[4096];
+	ssize_t n = read(run->output, spill, sizeof(spill));
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		fd_cleanup(&run->output);
+		run->output = -1;
+	}
+	for (ssize_t i = 0; i < n && run->n_kept < sizeof(run->kept) - 1; i++)
+		run->kept[run->n_kept++] = spill[i] == '\n' ? ' ' : spill[i];
+}
+
+static int start(struct running_hook *run, const struct plan_hook *hook, struct error *err)
+{
+	int in[2], out[2];
+
+	if (pipe2(in, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "%s: making a pipe", hook->label);
+	cleanup_fd int in_read = in[0];
+	run->input = in[1];
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "%s: making a pipe", hook->label);
+	run->output = out[0];
+	cleanup_fd int out_write = out[1];
+	fcntl(run->input, F_SETFL, O_NONBLOCK);
+	fcntl(run->output, F_SETFL, O_NONBLOCK);
+	run->pid = fork();
+	if (run->pid < 0)
+		return error_errno(err, errno, "%s: fork", hook->label);
+	if (run->pid == 0)
+		become_hook(hook, in_read, out_write);
+	run->pidfd = sys_pidfd_open(run->pid);
+	return 0;
+}
+
+/* Returns 1 when it ended (status filled), 0 at its timeout. */
+static int wait_for(struct running_hook *run, const struct plan_hook *hook, int *status)
+{
+	long long end = now_ms() + hook->timeout_ms;
+
+	for (;;) {
+		long long left = hook->timeout_ms ? end - now_ms() : -1;
+		struct pollfd polls[3] = {{.fd = run->pidfd, .events = POLLIN},
+					  {.fd = run->input, .events = POLLOUT},
+					  {.fd = run->output, .events = POLLIN}};
+
+		if (hook->timeout_ms && left <= 0)
+			return 0;
+		if (run->pidfd < 0 && (left < 0 || left > 10))
+			left = 10;
+		(void)poll(polls, 3, (int)left);
+		if (run->input >= 0 && polls[1].revents)
+			feed(run);
+		if (run->output >= 0 && polls[2].revents)
+			keep_output(run);
+		pid_t ended = waitpid(run->pid, status, WNOHANG);
+		if (ended == run->pid) {
+			if (run->output >= 0)
+				keep_output(run);
+			return 1;
+		}
+		if (ended < 0 && errno != EINTR) {
+			*status = 0x100;
+			return 1;
+		}
+	}
+}
+
+static int judge(const struct running_hook *run, const struct plan_hook *hook, int status,
+		 struct error *err)
+{
+	const char *colon = run->n_kept ? ": " : "";
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (WIFSIGNALED(status))
+		return error_set(err, "%s: %s was killed by signal %d%s%s", hook->label, hook->path,
+				 WTERMSIG(status), colon, run->kept);
+	return error_set(err, "%s: %s failed with exit status %d%s%s", hook->label, hook->path,
+			 WEXITSTATUS(status), colon, run->kept);
+}
+
+static int run_one(const struct plan_hook *hook, const char *const state[3], struct error *err)
+{
+	struct running_hook run = {
+	    .pid = -1, .pidfd = -1, .input = -1, .output = -1, .parts = {state[0], state[1], state[2]}};
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+	int status = 0;
+	int result = -1;
+
+	/* A hook that does not read its input must not end the runtime. */
+	sigaction(SIGPIPE, &ignore, &before);
+	if (start(&run, hook, err) == 0) {
+		if (wait_for(&run, hook, &status)) {
+			result = judge(&run, hook, status, err);
+		} else {
+			kill(-run.pid, SIGKILL);
+			kill(run.pid, SIGKILL);
+			while (waitpid(run.pid, &status, 0) < 0 && errno == EINTR)
+				;
+			error_set(err, "%s: %s did not end within its timeout of %d s",
+				  hook->label, hook->path, hook->timeout_ms / 1000);
+		}
+	}
+	sigaction(SIGPIPE, &before, NULL);
+	fd_cleanup(&run.pidfd);
+	fd_cleanup(&run.input);
+	fd_cleanup(&run.output);
+	return result;
+}
+
+int hooks_run(const struct plan_hook_list *hooks, const char *state_before_pid, pid_t pid,
+	      const char *state_after_pid, struct error *err)
+{
+	char number[16];
+	const char *const state[3] = {state_before_pid, number, state_after_pid};
+
+	snprintf(number, sizeof(number), "%d", pid);
+	for (size_t i = 0; i < hooks->n; i++) {
+		if (run_one(&hooks->items[i], state, err) < 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,37 @@
+#include <errno.h>
+#include <grp.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sandbox_internal.h"
+
+int step_identity(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	/* The capabilities step still needs what the user change would take away. */
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return error_errno(err, errno, "keeping capabilities over the change");
+	if (plan->deny_setgroups && plan->n_groups == 0) {
+		/* user_namespaces(7): setgroups is denied for good here. */
+	} else if (syscall(SYS_setgroups, plan->n_groups, plan->groups) < 0) {
+		return error_errno(err, errno, "setting the additional groups");
+	}
+	if (setresgid(plan->gid, plan->gid, plan->gid) < 0)
+		return error_errno(err, errno, "becoming gid %u (is it mapped in the user namespace?)",
+				   plan->gid);
+	if (setresuid(plan->uid, plan->uid, plan->uid) < 0)
+		return error_errno(err, errno, "becoming uid %u (is it mapped in the user namespace?)",
+				   plan->uid);
+	umask(plan->umask_set ? plan->umask : 0022);
+	return 0;
+}
+
+int step_no_new_privileges(struct child *child, struct error *err)
+{
+	if (child->plan->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, errno, "prctl");
+	return 0;
+}

@@ -1,0 +1,48 @@
+#include <errno.h>
+#include <stdio.h>
+#include <sys/personality.h>
+#include <sys/resource.h>
+
+#include "fd.h"
+#include "sandbox_internal.h"
+
+int step_oom_score(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+	char text[16];
+
+	if (!plan->oom_score_adj_set)
+		return 0;
+	snprintf(text, sizeof(text), "%d", plan->oom_score_adj);
+	if (file_write_text(plan->proc, "self/oom_score_adj", text) < 0)
+		return error_errno(err, errno,
+				   "writing process.oomScoreAdj %s (going below the runtime's own "
+				   "needs CAP_SYS_RESOURCE)",
+				   text);
+	return 0;
+}
+
+int step_rlimits(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	for (size_t i = 0; i < plan->n_rlimits; i++) {
+		const struct plan_rlimit *r = &plan->rlimits[i];
+		if (setrlimit((__rlimit_resource_t)r->resource, &r->limit) < 0)
+			return error_errno(err, errno,
+					   "setting %s to soft %llu, hard %llu (raising a hard limit "
+					   "needs CAP_SYS_RESOURCE)",
+					   r->name, (unsigned long long)r->limit.rlim_cur,
+					   (unsigned long long)r->limit.rlim_max);
+	}
+	return 0;
+}
+
+int step_personality(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	if (plan->personality_set && personality(plan->personality) < 0)
+		return error_errno(err, errno, "setting linux.personality");
+	return 0;
+}

@@ -1,0 +1,141 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "path.h"
+#include "sandbox_internal.h"
+
+int step_propagation(struct child *child, struct error *err)
+{
+	(void)child;
+	/* The namespace starts as a copy whose mounts still share with the host's. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return error_errno(err, errno, "making the mounts private");
+	return 0;
+}
+
+/* A tmpfs of our own on the old root, for generated files and what masks other paths. */
+static int make_scratch(struct child *child, struct error *err)
+{
+	struct str_pair data[] = {{(char *)"mode", (char *)"0755"}, {(char *)"size", (char *)"1m"}};
+	struct plan_mount scratch = {
+	    .type = "tmpfs",
+	    .source = "runsafe",
+	    .data = {.items = data, .n = 2},
+	    .data_text = "mode=0755,size=1m",
+	    .attr = {.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC},
+	};
+
+	child->scratch = mount_new(&scratch, err);
+	if (child->scratch < 0)
+		return error_wrap(err, "the set-up's own tmpfs");
+	cleanup_fd int old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (old_root < 0 || sys_move_mount(child->scratch, old_root) < 0)
+		return error_errno(err, errno, "attaching the set-up's own tmpfs");
+	if (mkdirat(child->scratch, "empty", 0555) < 0)
+		return error_errno(err, errno, "making an empty directory to mask with");
+	return scratch_file(child, "nothing", "") < 0
+		   ? error_errno(err, errno, "making an empty file to mask with")
+		   : 0;
+}
+
+/* The rootfs comes as a detached clone of what the plan checked. It is attached over the old root,
+ * so its path is not looked up a second time; path lookups from "/" still see the old root. */
+int step_rootfs(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	if (make_scratch(child, err) < 0)
+		return -1;
+	cleanup_fd int old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (old_root < 0 || sys_move_mount(plan->rootfs_tree, old_root) < 0)
+		return error_errno(err, errno, "attaching %s", plan->rootfs_path);
+	child->root = plan->rootfs_tree;
+	return 0;
+}
+
+int mounts_attach(struct child *child, int tree, const char *destination, bool is_file)
+{
+	cleanup_fd int target = is_file ? path_make_file(child->root, destination)
+					: path_make_dir(child->root, destination, 0755);
+
+	if (target < 0)
+		return -1;
+	return sys_move_mount(tree, target);
+}
+
+static int explain_attach(const struct plan_mount *m, int errnum, struct error *err)
+{
+	const char *hint = "";
+
+	if (errnum == EROFS || errnum == ENOENT)
+		hint = " (the mount point has to be in the rootfs, or the rootfs writable on the host)";
+	else if (errnum == ELOOP || errnum == EXDEV)
+		hint = " (its symlinks lead nowhere inside the rootfs)";
+	else if (errnum == ENOTDIR)
+		hint = " (a directory can only be mounted on a directory, a file on a file)";
+	return error_errno(err, errnum, "%s: mounting at %s%s", m->label, m->destination, hint);
+}
+
+static int attach_new(struct child *child, const struct plan_mount *m, struct error *err)
+{
+	cleanup_fd int mounted = mount_new(m, err);
+
+	if (mounted < 0)
+		return error_wrap(err, "%s: %s at %s", m->label, m->type, m->destination);
+	cleanup_fd int target = path_make_dir(child->root, m->destination, 0755);
+	if (target < 0)
+		return explain_attach(m, errno, err);
+	if (m->copy_up && copy_up(target, mounted, m->owned, child->plan->uid, child->plan->gid, err) < 0)
+		return error_wrap(err, "%s: copying the rootfs's %s up", m->label, m->destination);
+	/* What is to be read-only was written to until now. */
+	if (m->copy_up && (m->attr.set & MOUNT_ATTR_RDONLY) &&
+	    sys_set_attr(mounted, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
+		return error_errno(err, errno, "%s: making it read-only", m->label);
+	if (sys_move_mount(mounted, target) < 0)
+		return explain_attach(m, errno, err);
+	if (m->attr.propagation &&
+	    sys_set_attr(mounted, m->attr.propagation_recursive, 0, 0, m->attr.propagation) < 0)
+		return error_errno(err, errno, "%s: setting its propagation", m->label);
+	return 0;
+}
+
+static int remount(struct child *child, const struct plan_mount *m, struct error *err)
+{
+	cleanup_fd int target = path_open_in_root(child->root, m->destination, O_PATH, 0);
+
+	if (target < 0 ||
+	    sys_set_attr(target, false, m->attr.set, m->attr.clear, m->attr.propagation) < 0)
+		return error_errno(err, errno, "%s: remounting %s", m->label, m->destination);
+	if ((m->attr.recursive_set || m->attr.recursive_clear) &&
+	    sys_set_attr(target, true, m->attr.recursive_set, m->attr.recursive_clear, 0) < 0)
+		return error_errno(err, errno, "%s: remounting all below %s", m->label,
+				   m->destination);
+	return 0;
+}
+
+int step_mounts(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		const struct plan_mount *m = &plan->mounts[i];
+		int done;
+
+		if (m->kind == PLAN_MOUNT_REMOUNT) {
+			done = remount(child, m, err);
+		} else if (m->kind == PLAN_MOUNT_NEW) {
+			done = attach_new(child, m, err);
+		} else {
+			done = mounts_attach(child, m->tree, m->destination, m->is_file);
+			if (done < 0)
+				explain_attach(m, errno, err);
+		}
+		if (done < 0)
+			return -1;
+	}
+	return 0;
+}

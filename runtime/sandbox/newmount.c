@@ -1,0 +1,73 @@
+/* A new instance of a file system, by the new mount API. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "sandbox_internal.h"
+
+static const struct {
+	uint64_t flag;
+	const char *word;
+} superblock_words[] = {
+    {MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"}, {MS_LAZYTIME, "lazytime"},
+    {MS_MANDLOCK, "mand"},    {MS_SILENT, "silent"},
+};
+
+static int set(int context, const char *key, const char *value)
+{
+	return (int)syscall(SYS_fsconfig, context,
+			    value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value, 0);
+}
+
+/* The context keeps a log of what the file system did not like ("e tmpfs: Unknown parameter"). */
+static int explain(int context, int errnum, const char *what, struct error *err)
+{
+	char text[256];
+	ssize_t n = read(context, text, sizeof(text) - 1);
+
+	if (n <= 2)
+		return error_errno(err, errnum, "%s", what);
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return error_errno(err, errnum, "%s: %s", what, text + 2);
+}
+
+static int configure(int context, const struct plan_mount *m, struct error *err)
+{
+	if (m->source && set(context, "source", m->source) < 0)
+		return explain(context, errno, "its source", err);
+	for (size_t i = 0; i < sizeof(superblock_words) / sizeof(superblock_words[0]); i++) {
+		if (m->superblock_flags & superblock_words[i].flag &&
+		    set(context, superblock_words[i].word, NULL) < 0)
+			return explain(context, errno, superblock_words[i].word, err);
+	}
+	for (size_t i = 0; i < m->data.n; i++) {
+		if (set(context, m->data.items[i].key, m->data.items[i].value) < 0)
+			return explain(context, errno, m->data.items[i].key, err);
+	}
+	if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return explain(context, errno, "making the file system", err);
+	return 0;
+}
+
+/* Returns the detached mount, or -1 with err set. */
+int mount_new(const struct plan_mount *m, struct error *err)
+{
+	uint64_t attr = m->attr.set;
+	cleanup_fd int context = (int)syscall(SYS_fsopen, m->type, FSOPEN_CLOEXEC);
+
+	if (context < 0)
+		return error_errno(err, errno, "file system \"%s\"", m->type);
+	if (configure(context, m, err) < 0)
+		return -1;
+	if (m->copy_up)
+		attr &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	int mounted = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, (unsigned int)attr);
+	if (mounted < 0)
+		return error_errno(err, errno, "mounting");
+	return mounted;
+}

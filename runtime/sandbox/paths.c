@@ -1,0 +1,87 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "path.h"
+#include "sandbox_internal.h"
+
+/*
+ * Masks with an empty file or directory of the set-up's own tmpfs. Nothing of the container's /dev
+ * takes part, so a false /dev/null can not (CVE-2025-31133).
+ */
+static int mask(struct child *child, const char *path, struct error *err)
+{
+	struct stat st;
+	cleanup_fd int target = path_open_in_root(child->root, path, O_PATH, 0);
+
+	if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (target < 0 || fstat(target, &st) < 0)
+		return error_errno(err, errno, "%s", path);
+	cleanup_fd int cover = openat(
+	    child->scratch, S_ISDIR(st.st_mode) ? "empty" : "nothing", O_PATH | O_CLOEXEC);
+	cleanup_fd int tree = cover < 0 ? -1 : sys_clone_tree(cover, false);
+	if (tree < 0 || sys_set_attr(tree, false,
+				     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					 MOUNT_ATTR_NOEXEC,
+				     0, 0) < 0 ||
+	    sys_move_mount(tree, target) < 0)
+		return error_errno(err, errno, "masking %s", path);
+	return 0;
+}
+
+int step_masked_paths(struct child *child, struct error *err)
+{
+	for (size_t i = 0; i < child->plan->n_masked; i++) {
+		if (mask(child, child->plan->masked[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int make_readonly(struct child *child, const char *path, struct error *err)
+{
+	cleanup_fd int target = path_open_in_root(child->root, path, O_PATH, 0);
+
+	if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (target < 0)
+		return error_errno(err, errno, "%s", path);
+	cleanup_fd int tree = sys_clone_tree(target, true);
+	if (tree < 0 || sys_set_attr(tree, true, MOUNT_ATTR_RDONLY, 0, 0) < 0 ||
+	    sys_move_mount(tree, target) < 0)
+		return error_errno(err, errno, "making %s read-only", path);
+	return 0;
+}
+
+int step_readonly_paths(struct child *child, struct error *err)
+{
+	for (size_t i = 0; i < child->plan->n_readonly; i++) {
+		if (make_readonly(child, child->plan->readonly[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Through the host's /proc, which is known to be procfs: sysctl files show the namespaces of who
+ * opens them, and the container's /proc is not trusted. */
+int step_sysctl(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	for (size_t i = 0; i < plan->n_sysctls; i++) {
+		const struct plan_sysctl *s = &plan->sysctls[i];
+		char path[512];
+
+		snprintf(path, sizeof(path), "sys/%s", s->path);
+		if (file_write_text(plan->proc, path, s->value) == 0)
+			continue;
+		if (s->optional && errno == ENOENT)
+			continue;
+		return error_errno(err, errno, "writing \"%s\" to %s", s->value, s->key);
+	}
+	return 0;
+}

@@ -1,0 +1,96 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "sandbox_internal.h"
+
+int step_runtime_hooks(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	if (plan->prestart.n == 0 && plan->create_runtime.n == 0)
+		return 0;
+	if (child_tell(child, MESSAGE_NAMESPACES, -1) < 0)
+		return error_errno(err, errno, "telling the runtime");
+	return child_wait_for_parent(child, err);
+}
+
+int step_container_hooks(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	return hooks_run(&plan->create_container, plan->state_before_pid, getpid(),
+			 plan->state_after_pid, err);
+}
+
+static int mount_id(int fd, const char *path, uint64_t *id)
+{
+	struct statx stx;
+
+	if (statx(fd, path, AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_MNT_ID, &stx) < 0)
+		return -1;
+	*id = stx.stx_mnt_id;
+	return 0;
+}
+
+/* What is at "/" must be the rootfs and nothing else, whatever the kernel did above. */
+static int check_root(struct child *child, struct error *err)
+{
+	uint64_t root, rootfs;
+
+	if (mount_id(AT_FDCWD, "/", &root) < 0 || mount_id(child->root, "", &rootfs) < 0)
+		return error_errno(err, errno, "looking at the new root");
+	if (root != rootfs)
+		return error_set(err, "the root is not the rootfs afterwards");
+	return 0;
+}
+
+static int move_root(struct child *child, struct error *err)
+{
+	/* --no-pivot, for a host whose root is the initial ramfs: the rootfs lies over "/" already,
+	 * so entering it is enough; what lies below stays, hidden. */
+	if (fchdir(child->root) < 0 || chroot(".") < 0)
+		return error_errno(err, errno, "changing the root");
+	return 0;
+}
+
+int step_pivot_root(struct child *child, struct error *err)
+{
+	if (child->plan->no_pivot) {
+		if (move_root(child, err) < 0)
+			return -1;
+	} else {
+		if (fchdir(child->root) < 0)
+			return error_errno(err, errno, "entering the rootfs");
+		if (syscall(SYS_pivot_root, ".", ".") < 0)
+			return error_errno(err, errno,
+					   "pivot_root (on a host that runs from its initial "
+					   "ramfs, use --no-pivot)");
+		/* The old root lies over the new one now, and our scratch over that. */
+		if (umount2(".", MNT_DETACH) < 0 || umount2(".", MNT_DETACH) < 0)
+			return error_errno(err, errno, "taking the host's root away");
+	}
+	if (chdir("/") < 0)
+		return error_errno(err, errno, "entering the new root");
+	return check_root(child, err);
+}
+
+int step_rootfs_readonly(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+	uint64_t attr = plan->rootfs_attr | (plan->rootfs_readonly ? MOUNT_ATTR_RDONLY : 0);
+
+	if (attr && sys_set_attr(child->root, false, attr, 0, 0) < 0)
+		return error_errno(err, errno, "making the root file system read-only");
+	if (plan->rootfs_propagation &&
+	    sys_set_attr(child->root, plan->rootfs_propagation_recursive, 0, 0,
+			 plan->rootfs_propagation) < 0)
+		return error_errno(err, errno, "setting linux.rootfsPropagation");
+	return 0;
+}
+

@@ -1,0 +1,127 @@
+/* From the working directory to the exec: what a shell would tell about a command it can't run. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "lists.h"
+#include "sandbox_internal.h"
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+int step_cwd(struct child *child, struct error *err)
+{
+	const char *cwd = child->plan->cwd;
+	char where[4096];
+
+	if (chdir(cwd) < 0)
+		return error_errno(err, errno, "entering process.cwd \"%s\"", cwd);
+	/* A descriptor of the host's, reached through /proc/self/fd, is not inside (CVE-2024-21626):
+	 * getcwd(2) then says "(unreachable)". */
+	if (syscall(SYS_getcwd, where, sizeof(where)) < 0 || where[0] != '/')
+		return error_set(err, "process.cwd \"%s\" is outside of the container's root", cwd);
+	return 0;
+}
+
+int step_descriptors(struct child *child, struct error *err)
+{
+	if (fd_cloexec_from(3 + child->plan->preserve_fds) < 0)
+		return error_errno(err, errno, "close_range");
+	return 0;
+}
+
+static int tell(struct error *err, const char *program, int errnum)
+{
+	if (errnum == EISDIR)
+		error_set(err, "exec: \"%s\": is a directory", program);
+	else
+		error_errno(err, errnum, "exec: \"%s\"", program);
+	err->number = errnum;
+	err->exit_status = errnum == ENOENT || errnum == ENOTDIR ? 127 : 126;
+	return -1;
+}
+
+/* Returns 0 when path can be executed by this user, else an errno. */
+static int judge(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno;
+	if (S_ISDIR(st.st_mode))
+		return EISDIR;
+	if (!S_ISREG(st.st_mode) || access(path, X_OK) < 0)
+		return EACCES;
+	return 0;
+}
+
+static int search(struct child *child, const char *name, struct error *err)
+{
+	const struct str_list env = {.items = child->plan->envp,
+				     .n = child->plan->n_env};
+	const char *path = env_get(&env, "PATH");
+	int found = ENOENT;
+
+	for (const char *at = path ? path : DEFAULT_PATH; at; at = strchr(at, ':')) {
+		at += *at == ':';
+		int length = (int)strcspn(at, ":");
+		int n = snprintf(child->program, sizeof(child->program), "%.*s%s%s", length, at,
+				 length ? "/" : "./", name);
+		if (n < 0 || (size_t)n >= sizeof(child->program))
+			continue;
+		int verdict = judge(child->program);
+		if (verdict == 0)
+			return 0;
+		if (verdict != ENOENT && verdict != ENOTDIR && verdict != EISDIR)
+			found = verdict;
+	}
+	if (found != ENOENT)
+		return tell(err, name, found);
+	error_set(err, "exec: \"%s\": executable file not found in $PATH", name);
+	err->number = ENOENT;
+	err->exit_status = 127;
+	return -1;
+}
+
+int step_program(struct child *child, struct error *err)
+{
+	const char *name = child->plan->argv[0];
+
+	if (!strchr(name, '/'))
+		return search(child, name, err);
+	int verdict = judge(name);
+	if (verdict)
+		return tell(err, name, verdict);
+	if ((size_t)snprintf(child->program, sizeof(child->program), "%s", name) >=
+	    sizeof(child->program))
+		return tell(err, name, ENAMETOOLONG);
+	return 0;
+}
+
+static int wait_at_gate(const struct plan *plan, int socket)
+{
+	char go;
+	ssize_t n;
+
+	do {
+		n = read(plan->gate_kind == PLAN_GATE_FIFO ? plan->gate : socket, &go, 1);
+	} while (n < 0 && errno == EINTR);
+	return n == 1 ? 0 : -1;
+}
+
+int program_execute(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	if (wait_at_gate(plan, child->socket) < 0)
+		_exit(1);
+	if (hooks_run(&plan->start_container, plan->started_before_pid, getpid(),
+		      plan->state_after_pid, err) < 0)
+		return -1;
+	execve(child->program, plan->argv, plan->envp);
+	return tell(err, plan->argv[0], errno);
+}
