@@ -1,0 +1,105 @@
+"""Fixtures, the marks that skip a test with its reason, and the counts for tests/sum."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import harness
+
+
+def pytest_configure(config):
+    for line in ("needs_limits: needs cgroup v2 with cpu, memory and pids",
+                 "needs_real_root: needs a real root file system at " + str(harness.REAL_ROOT),
+                 "needs_kernel(version): needs this kernel or a newer one",
+                 "alone: looks at the whole machine, so nobody else may be at work there"):
+        config.addinivalue_line("markers", line)
+
+
+def version(text):
+    return tuple(int(n) for n in text.split("-")[0].split("+")[0].split(".")[:2])
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("needs_limits") and harness.why_no_limits():
+        pytest.skip("NEEDS LIMITS: " + harness.why_no_limits())
+    if item.get_closest_marker("needs_real_root") and not harness.REAL_ROOT.is_dir():
+        pytest.skip(f"NEEDS A REAL ROOT: {harness.REAL_ROOT} is not there (the virtual machine has it)")
+    if item.get_closest_marker("alone") and not harness.ALONE:
+        pytest.skip("NEEDS A MACHINE OF ITS OWN: runs in the virtual machine")
+    kernel = item.get_closest_marker("needs_kernel")
+    if kernel and version(os.uname().release) < version(kernel.args[0]):
+        pytest.skip(f"NEEDS LINUX {kernel.args[0]}: this is {os.uname().release}")
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory):
+    path = tmp_path_factory.mktemp("template")
+    path.chmod(0o755)
+    harness.make_template(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def spec():
+    """config.json as `spec` prints it."""
+    done = subprocess.run([harness.RUNSAFE, "spec"], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of the test's own that another user can reach into (pytest's is 0700)."""
+    for place in (tmp_path, *tmp_path.parents[:3]):
+        if place.stat().st_mode & 0o055 != 0o055:
+            place.chmod(0o755)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def runsafe(folder):
+    """The program; afterwards nothing of it may be left."""
+    harness.become_subreaper()
+    program = harness.Runsafe(folder)
+    left = harness.Leftovers(program)
+    yield program
+    program.clean()
+    left.check()
+
+
+@pytest.fixture
+def bundle(folder, spec, template):
+    return harness.Bundle(folder / "bundle", spec, template)
+
+
+@pytest.fixture
+def new_bundle(folder, spec, template):
+    """Makes more bundles: new_bundle("other")."""
+    return lambda name: harness.Bundle(folder / name, spec, template)
+
+
+# The worst that befell a test counts: a test that passes and leaves something behind has failed.
+outcomes = {}
+
+
+def pytest_runtest_logreport(report):
+    rank = {"passed": 0, "skipped": 1, "failed": 2}
+    if report.outcome == "passed" and report.when != "call":
+        return
+    old = outcomes.get(report.nodeid, "passed")
+    outcomes[report.nodeid] = max(old, report.outcome, key=rank.get)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    counts = os.environ.get("RUNSAFE_COUNTS")
+    if not counts:
+        return
+    n = {name: list(outcomes.values()).count(name) for name in ("passed", "failed", "skipped")}
+    # A file that can not be read or an interrupted run is a failure that no test reports.
+    if exitstatus not in (0, 1, 5):
+        n["failed"] += 1
+    elif exitstatus == 1 and not n["failed"]:
+        n["failed"] = 1
+    with open(counts, "w", encoding="utf-8") as f:
+        f.write(f"{n['passed']} {n['failed']} {n['skipped']}\n")
