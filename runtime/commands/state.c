@@ -1,0 +1,20 @@
+#include "commands.h"
+
+int state_main(int argc, char **argv, const struct runtime_options *options, struct arena *arena,
+	       struct error *err)
+{
+	static const struct option_spec specs[] = {{.name = NULL}};
+	struct str_list arguments = {.n = 0};
+	struct container container;
+	int result = command_arguments(arena, specs, argc, argv, 1, 1, &arguments, err);
+
+	if (result)
+		return result < 0;
+	if (container_open(arena, options->root, arguments.items[0], false, &container, err) < 0)
+		return 1;
+	fputs(
+	    container_state_json(arena, &container.state, container_status(&container.state), true),
+	    stdout);
+	container_close(&container);
+	return 0;
+}

@@ -1,0 +1,114 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fd.h"
+#include "log.h"
+#include "plan.h"
+#include "process.h"
+#include "sandbox.h"
+#include "store.h"
+
+/* How long a killed process may take: its memory is given back before it is gone. */
+#define KILL_TIMEOUT_MS	  10000
+#define CGROUP_TIMEOUT_MS 10000
+
+static int kill_workload(const struct container_state *state, struct error *err)
+{
+	cleanup_fd int pidfd = process_open(state);
+
+	if (pidfd < 0 && errno == ESRCH)
+		return 0;
+	if (pidfd < 0 || (process_signal(pidfd, SIGKILL) < 0 && errno != ESRCH))
+		return error_errno(err, errno, "%s: cannot kill process %lld", state->id,
+				   (long long)state->pid);
+	if (process_wait(pidfd, KILL_TIMEOUT_MS) < 0)
+		return error_errno(err, errno, "%s: process %lld was killed and does not end",
+				   state->id, (long long)state->pid);
+	return 0;
+}
+
+/* Processes may be left in it where the pid namespace was not the container's own. */
+static int remove_cgroup(const struct container_state *state, struct error *err)
+{
+	const char *path = state->cgroup_path;
+
+	/* After a reboot a group of that name is somebody else's. */
+	if (!path || !*path || process_other_boot(state))
+		return 0;
+	cleanup_fd int dir = cgroup_open(path);
+
+	if (dir < 0 && errno == ENOENT)
+		return 0;
+	if (cgroup_kill(path, KILL_TIMEOUT_MS, err) < 0)
+		return error_wrap(err, "%s", state->id);
+	if (cgroup_remove(path, CGROUP_TIMEOUT_MS, err) < 0)
+		return error_wrap(err, "%s", state->id);
+	return 0;
+}
+
+/*
+ * Each on its own: one that fails does not stop the others, nor the delete (runtime-spec,
+ * runtime.md "Lifecycle", 13). The command succeeds then, so only --debug tells.
+ */
+static void run_poststop(struct arena *arena, const struct container_state *state)
+{
+	char *before =
+	    arena_strdup(arena, container_state_json(arena, state, STATUS_STOPPED, false));
+	/* hooks_run() puts the pid in between; only the checked id stands before this key. */
+	char *after = strstr(before, "\"pid\":");
+	struct plan_hook_list hooks = {.n = 0};
+
+	if (!after)
+		return;
+	after += strlen("\"pid\":");
+	before = arena_strndup(arena, before, (size_t)(after - before));
+	after += strspn(after, "0123456789");
+	plan_hooks(arena, &state->config.hooks.poststop, "hooks.poststop", &hooks);
+	for (size_t i = 0; i < hooks.n; i++) {
+		struct plan_hook_list one = {.items = &hooks.items[i], .n = 1};
+		struct error err = ERROR_INIT;
+
+		if (hooks_run(&one, before, 0, after, &err) < 0)
+			log_debug("%s: %s", state->id, err.text);
+	}
+}
+
+static int delete_open(struct arena *arena, const char *root, struct container *container,
+		       bool force, struct error *err)
+{
+	const struct container_state *state = &container->state;
+	enum container_status status = container_status(state);
+
+	/* A created one may be deleted: nothing of the workload has run, and engines do it. */
+	if (!force && status != STATUS_STOPPED && status != STATUS_CREATED)
+		return error_set(err, "cannot delete container %s that is not stopped: %s",
+				 state->id, container_status_name(status));
+	/* A killed create can leave a child that waits, so "stopped" is not taken for dead. */
+	if (kill_workload(state, err) < 0 || remove_cgroup(state, err) < 0)
+		return -1;
+	if (container_remove_dir(root, state->id, container, err) < 0)
+		return -1;
+	run_poststop(arena, state);
+	return 0;
+}
+
+int container_delete(struct arena *arena, const struct runtime_options *options, const char *id,
+		     bool force, struct error *err)
+{
+	struct container container;
+	struct error missing = ERROR_INIT;
+	int result;
+
+	if (container_open(arena, options->root, id, true, &container, &missing) == 0) {
+		result = delete_open(arena, options->root, &container, force, err);
+		container_close(&container);
+		return result;
+	}
+	if (!force || missing.number != ENOENT) {
+		*err = missing;
+		return -1;
+	}
+	return store_remove_debris(options->root, id, err) < 0 ? -1 : 0;
+}

@@ -1,0 +1,107 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "container.h"
+#include "fd.h"
+#include "json_read.h"
+
+#define SYSTEM_POLICY	"/etc/runsafe/policy.json"
+#define BUILTIN_DEFAULT "default"
+#define PROGRAM_PREFIX	"runsafe-"
+
+struct choice {
+	const char *label; /* for messages */
+	const char *text;
+	size_t length;
+};
+
+static bool take_builtin(const char *name, struct choice *out)
+{
+	out->label = name;
+	out->text = policy_builtin_text(name, &out->length);
+	return out->text != NULL;
+}
+
+/* Returns 0, -1 with err set. ENOENT is in err->number. */
+static int take_file(struct arena *arena, const char *path, struct choice *out, struct error *err)
+{
+	/* O_NONBLOCK: a FIFO without a writer would hold the command up. */
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+	char *text;
+
+	if (fd < 0)
+		return error_errno(err, errno, "cannot open the policy file %s", path);
+	if (fstat(fd, &st) < 0)
+		return error_errno(err, errno, "policy file %s", path);
+	if (S_ISDIR(st.st_mode))
+		return error_errno(err, EISDIR, "policy file %s", path);
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, "policy file %s: not a regular file", path);
+	if (fd_read_all(arena, fd, JSON_MAX_BYTES, &text, &out->length) < 0)
+		return error_errno(err, errno, "cannot read the policy file %s", path);
+	out->label = path;
+	out->text = text;
+	return 0;
+}
+
+static int choose_named(struct arena *arena, const char *name, struct choice *out,
+			struct error *err)
+{
+	if (take_builtin(name, out))
+		return 0;
+	if (take_file(arena, name, out, err) == 0)
+		return 0;
+	if (err->number == ENOENT && !strchr(name, '/'))
+		return error_errno(err, ENOENT,
+				   "--policy %s: expected default, strict, oci or a policy file",
+				   name);
+	return error_wrap(err, "--policy");
+}
+
+/* A misspelt symlink must not give less, or more, protection than its maker thinks. */
+static int choose_program(const char *program, struct choice *out, struct error *err)
+{
+	const char *name = program + strlen(PROGRAM_PREFIX);
+
+	if (take_builtin(name, out))
+		return 0;
+	return error_set(err,
+			 "called as %s, but there is no built-in policy \"%s\" (only default, "
+			 "strict, oci); say --policy or call it by another name",
+			 program, name);
+}
+
+static int choose(struct arena *arena, const struct runtime_options *options, struct choice *out,
+		  struct error *err)
+{
+	const char *program = options->program;
+
+	if (options->policy)
+		return choose_named(arena, options->policy, out, err);
+	if (program && strncmp(program, PROGRAM_PREFIX, strlen(PROGRAM_PREFIX)) == 0)
+		return choose_program(program, out, err);
+	if (take_file(arena, SYSTEM_POLICY, out, err) == 0)
+		return 0;
+	if (err->number != ENOENT)
+		return -1;
+	*err = (struct error)ERROR_INIT;
+	if (!take_builtin(BUILTIN_DEFAULT, out))
+		return error_set(err, "the built-in policy default is missing from this build");
+	return 0;
+}
+
+const struct policy *policy_choose(struct arena *arena, const struct runtime_options *options,
+				   const char **text, size_t *text_length, struct error *err)
+{
+	struct choice choice;
+
+	if (choose(arena, options, &choice, err) < 0)
+		return NULL;
+	*text = choice.text;
+	*text_length = choice.length;
+	return policy_parse(arena, choice.label, choice.text, choice.length, err);
+}

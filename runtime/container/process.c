@@ -1,0 +1,129 @@
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fd.h"
+
+/* pid (comm) state ...: comm may hold blanks and parentheses, so fields count from the last ')'
+ * (proc_pid_stat(5)). */
+static int parse_stat(const char *text, uint64_t *start_time, char *state)
+{
+	enum { STATE = 3, STARTTIME = 22 };
+	const char *at = strrchr(text, ')');
+
+	if (!at || at[1] != ' ')
+		return -1;
+	at += 2;
+	*state = *at;
+	for (int field = STATE; field < STARTTIME; field++) {
+		at = strchr(at, ' ');
+		if (!at)
+			return -1;
+		at++;
+	}
+	*start_time = strtoull(at, NULL, 10);
+	return 0;
+}
+
+int process_stat(pid_t pid, uint64_t *start_time, char *state)
+{
+	struct error err = ERROR_INIT;
+	cleanup_fd int proc = open_checked_dir("/proc", PROC_SUPER_MAGIC, "proc", &err);
+	cleanup_fd int fd = -1;
+	char path[32];
+	char text[1024];
+	ssize_t n;
+
+	if (proc < 0) {
+		errno = err.number ? err.number : EMEDIUMTYPE;
+		return -1;
+	}
+	snprintf(path, sizeof(path), "%d/stat", pid);
+	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0) /* ESRCH when it went away after the open */
+		return -1;
+	text[n] = '\0';
+	if (parse_stat(text, start_time, state) < 0) {
+		errno = EBADMSG;
+		return -1;
+	}
+	return 0;
+}
+
+void process_boot_id(char out[BOOT_ID_SIZE])
+{
+	cleanup_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, BOOT_ID_SIZE - 1);
+
+	out[n == BOOT_ID_SIZE - 1 ? n : 0] = '\0';
+}
+
+bool process_other_boot(const struct container_state *state)
+{
+	char now[BOOT_ID_SIZE];
+
+	process_boot_id(now);
+	return state->boot_id && *state->boot_id && *now && strcmp(state->boot_id, now) != 0;
+}
+
+int process_open(const struct container_state *state)
+{
+	pid_t pid = (pid_t)state->pid;
+	uint64_t start_time;
+	char letter;
+
+	if (pid <= 0 || process_other_boot(state)) {
+		errno = ESRCH;
+		return -1;
+	}
+	cleanup_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd < 0) {
+		/* EINVAL, ENOENT from 6.9: the number is a thread's of another process by now. */
+		if (errno == EINVAL || errno == ENOENT)
+			errno = ESRCH;
+		return -1;
+	}
+	/* After the open: the number can not change hands any more without this being seen. */
+	if (process_stat(pid, &start_time, &letter) < 0) {
+		if (errno == ENOENT)
+			errno = ESRCH;
+		return -1;
+	}
+	/* A zombie whose threads still run (its first one has left) polls as alive. */
+	if (start_time != state->start_time || process_wait(pidfd, 0) == 0) {
+		errno = ESRCH;
+		return -1;
+	}
+	return fd_take(&pidfd);
+}
+
+int process_signal(int pidfd, int sig)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+}
+
+int process_wait(int pidfd, int timeout_ms)
+{
+	struct pollfd entry = {.fd = pidfd, .events = POLLIN};
+	int n;
+
+	do {
+		n = poll(&entry, 1, timeout_ms);
+	} while (n < 0 && errno == EINTR);
+	if (n == 0)
+		errno = ETIMEDOUT;
+	return n > 0 ? 0 : -1;
+}

@@ -1,0 +1,31 @@
+/* A container's workload as a process, seen from the runtime: alive, dead, or somebody else. */
+#ifndef RUNSAFE_CONTAINER_PROCESS_H
+#define RUNSAFE_CONTAINER_PROCESS_H
+
+#include <stdbool.h>
+
+#include "container.h"
+
+/* Text of a boot id with its NUL: a UUID. */
+#define BOOT_ID_SIZE 37
+
+/* This boot's id from /proc/sys/kernel/random/boot_id, "" where it can not be read. */
+void process_boot_id(char out[BOOT_ID_SIZE]);
+
+/* Whether the state is from an earlier boot: its pid and its cgroup are nobody's, or others'. */
+bool process_other_boot(const struct container_state *state);
+
+/*
+ * Opens the workload as a pidfd, so that a signal can not reach a process that got its number
+ * later. Returns the descriptor, or -1 with errno set: ESRCH when it is dead, a zombie, or when
+ * its number belongs to another process by now.
+ */
+int process_open(const struct container_state *state);
+
+/* Sends sig through a pidfd. Returns 0, or -1 with errno set. */
+int process_signal(int pidfd, int sig);
+
+/* Waits until the process of a pidfd has ended. Returns 0, or -1 with errno ETIMEDOUT or other. */
+int process_wait(int pidfd, int timeout_ms);
+
+#endif

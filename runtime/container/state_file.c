@@ -1,0 +1,256 @@
+/* state.json: the form in which a container is remembered between two commands. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "json_read.h"
+#include "json_write.h"
+#include "store.h"
+
+/* The form of the file. It is the mark by which a state.json is known as runsafe's, too: runc
+ * calls its own so, under what may be the same root. */
+#define MARKER	   "runsafeVersion"
+#define FILE_FORM  1
+#define FILE_LABEL STATE_FILE
+
+struct file_finding {
+	char *kind;
+	char *path;
+	char *text;
+};
+
+struct state_file {
+	struct opt_i64 form;
+	struct container_state state;
+	struct file_finding *findings;
+	size_t n_findings;
+};
+
+/* In the order of enum finding_kind, which begins at 1. */
+static const char *const finding_kinds[] = {"changed", "refused", "note", NULL};
+static const char *const recorded_words[] = {"creating", "created", "running", "stopped", NULL};
+
+#define AT(member) offsetof(struct state_file, member)
+#define TEXT(key_, at)                                                                             \
+	{                                                                                          \
+		.key = (key_), .kind = JSON_STRING, .offset = (at)                                 \
+	}
+
+static const struct json_field finding_fields[] = {
+    {.key = "kind",
+     .kind = JSON_STRING,
+     .offset = offsetof(struct file_finding, kind),
+     .words = finding_kinds,
+     .flags = JSON_REQUIRED},
+    TEXT("path", offsetof(struct file_finding, path)),
+    TEXT("text", offsetof(struct file_finding, text)),
+    {.key = NULL}};
+
+static const struct json_table finding_table = {.size = sizeof(struct file_finding),
+						.fields = finding_fields,
+						.present_offset = JSON_NO_OFFSET,
+						.key_offset = JSON_NO_OFFSET};
+
+static const struct json_field marker_fields[] = {
+    {.key = MARKER, .kind = JSON_OPT_I64, .offset = AT(form)}, {.key = NULL}};
+
+static const struct json_table marker_table = {.size = sizeof(struct state_file),
+					       .fields = marker_fields,
+					       .present_offset = JSON_NO_OFFSET,
+					       .key_offset = JSON_NO_OFFSET};
+
+/* config's own table is known only at run time. */
+static void make_fields(struct json_field fields[32])
+{
+	const struct json_field all[] = {
+	    {.key = MARKER, .kind = JSON_OPT_I64, .offset = AT(form)},
+	    TEXT("ociVersion", AT(state.oci_version)),
+	    {.key = "id",
+	     .kind = JSON_STRING,
+	     .offset = AT(state.id),
+	     .flags = JSON_REQUIRED | JSON_NONEMPTY},
+	    TEXT("bundle", AT(state.bundle)),
+	    TEXT("rootfs", AT(state.rootfs)),
+	    TEXT("created", AT(state.created)),
+	    TEXT("owner", AT(state.owner)),
+	    {.key = "status",
+	     .kind = JSON_STRING,
+	     .offset = AT(state.recorded),
+	     .words = recorded_words,
+	     .flags = JSON_REQUIRED},
+	    {.key = "pid", .kind = JSON_I64, .offset = AT(state.pid), .min = 0, .max = INT32_MAX},
+	    {.key = "startTime", .kind = JSON_U64, .offset = AT(state.start_time)},
+	    TEXT("bootId", AT(state.boot_id)),
+	    TEXT("cgroupDriver", AT(state.cgroup_driver)),
+	    TEXT("cgroupPath", AT(state.cgroup_path)),
+	    TEXT("policy", AT(state.policy)),
+	    TEXT("policyText", AT(state.policy_text)),
+	    {.key = "ownPidNamespace", .kind = JSON_BOOL, .offset = AT(state.own_pid_namespace)},
+	    {.key = "config",
+	     .kind = JSON_OBJECT,
+	     .offset = AT(state.config),
+	     .table = config_table()},
+	    {.key = "findings",
+	     .kind = JSON_OBJECT_LIST,
+	     .offset = AT(findings),
+	     .count_offset = AT(n_findings),
+	     .table = &finding_table},
+	    {.key = NULL}};
+
+	_Static_assert(sizeof(all) <= 32 * sizeof(all[0]), "make_fields() needs more room");
+	memcpy(fields, all, sizeof(all));
+}
+
+static enum finding_kind kind_number(const char *word)
+{
+	int i = 0;
+
+	while (finding_kinds[i] && strcmp(finding_kinds[i], word) != 0)
+		i++;
+	return (enum finding_kind)(i + 1);
+}
+
+static void take_findings(struct arena *arena, const struct state_file *file, struct findings *out)
+{
+	*out = (struct findings){.arena = arena};
+	for (size_t i = 0; i < file->n_findings; i++)
+		findings_add(out, kind_number(file->findings[i].kind), file->findings[i].path, "%s",
+			     file->findings[i].text ? file->findings[i].text : "");
+}
+
+static int no_container(const char *id, struct error *err)
+{
+	error_set(err, "%s: container does not exist", id);
+	err->number = ENOENT;
+	return -1;
+}
+
+static bool has_marker(struct arena *arena, const char *text, size_t length)
+{
+	struct state_file file;
+	struct error ignored = ERROR_INIT;
+
+	memset(&file, 0, sizeof(file));
+	return json_read(arena, FILE_LABEL, text, length, &marker_table, &file, &ignored) == 0 &&
+	       file.form.set;
+}
+
+static int parse(struct arena *arena, const char *id, const char *text, size_t length,
+		 struct container_state *out, struct error *err)
+{
+	struct json_field fields[32];
+	const struct json_table table = {.size = sizeof(struct state_file),
+					 .fields = fields,
+					 .present_offset = JSON_NO_OFFSET,
+					 .key_offset = JSON_NO_OFFSET};
+	struct state_file file;
+
+	memset(&file, 0, sizeof(file));
+	make_fields(fields);
+	if (json_read(arena, FILE_LABEL, text, length, &table, &file, err) < 0) {
+		/* Another runtime's state.json need not be to our taste. */
+		if (length > 0 && !has_marker(arena, text, length))
+			return no_container(id, err);
+		return error_wrap(err, "container %s", id);
+	}
+	if (!file.form.set)
+		return no_container(id, err);
+	if (file.form.value != FILE_FORM)
+		return error_set(err,
+				 "container %s: %s is of form %lld, this runsafe knows form %d: "
+				 "use the runsafe that made it",
+				 id, FILE_LABEL, (long long)file.form.value, FILE_FORM);
+	*out = file.state;
+	take_findings(arena, &file, &out->findings);
+	return 0;
+}
+
+int state_file_read(struct arena *arena, int dir, const char *id, struct container_state *out,
+		    struct error *err)
+{
+	size_t length;
+	char *text;
+
+	if (file_read_all(arena, dir, STATE_FILE, JSON_MAX_BYTES, &text, &length) == 0)
+		return parse(arena, id, text, length, out, err);
+	if (errno == ENOENT)
+		return no_container(id, err);
+	return error_errno(err, errno, "container %s: cannot read its %s", id, STATE_FILE);
+}
+
+bool state_file_ours(struct arena *arena, int dir)
+{
+	size_t length;
+	char *text;
+
+	return file_read_all(arena, dir, STATE_FILE, JSON_MAX_BYTES, &text, &length) == 0 &&
+	       has_marker(arena, text, length);
+}
+
+static void write_findings(struct json_writer *w, const struct findings *findings)
+{
+	json_list_begin(w, "findings");
+	for (size_t i = 0; i < findings->n; i++) {
+		const struct finding *finding = &findings->items[i];
+
+		json_object_begin(w, NULL);
+		json_string(w, "kind", finding_kinds[finding->kind - 1]);
+		json_string(w, "path", finding->path);
+		json_string(w, "text", finding->text);
+		json_object_end(w);
+	}
+	json_list_end(w);
+}
+
+static const char *state_text(struct arena *arena, const struct container_state *state)
+{
+	struct json_writer w;
+
+	json_start(&w, arena, false);
+	json_object_begin(&w, NULL);
+	json_i64(&w, MARKER, FILE_FORM);
+	json_string(&w, "ociVersion", state->oci_version);
+	json_string(&w, "id", state->id);
+	json_string(&w, "bundle", state->bundle);
+	json_string(&w, "rootfs", state->rootfs);
+	json_string(&w, "created", state->created);
+	json_string(&w, "owner", state->owner);
+	json_string(&w, "status", state->recorded ? state->recorded : "creating");
+	json_i64(&w, "pid", state->pid);
+	json_u64(&w, "startTime", state->start_time);
+	json_string(&w, "bootId", state->boot_id);
+	json_string(&w, "cgroupDriver", state->cgroup_driver);
+	json_string(&w, "cgroupPath", state->cgroup_path);
+	json_string(&w, "policy", state->policy);
+	json_string(&w, "policyText", state->policy_text);
+	json_bool(&w, "ownPidNamespace", state->own_pid_namespace);
+	if (state->config.oci_version)
+		config_write(&w, "config", &state->config);
+	write_findings(&w, &state->findings);
+	json_object_end(&w);
+	return json_finish(&w);
+}
+
+/*
+ * Written beside and renamed: whole or not at all. Not synced to the disk: what a power cut takes
+ * is of a boot that is over, and so are its containers.
+ */
+int container_write_state(struct arena *arena, const struct container *container, struct error *err)
+{
+	const char *text = state_text(arena, &container->state);
+	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+	cleanup_fd int fd = openat(container->dir, STATE_FILE_NEW, flags, 0600);
+
+	if (fd < 0 || fd_write_all(fd, text, strlen(text)) < 0 ||
+	    renameat(container->dir, STATE_FILE_NEW, container->dir, STATE_FILE) < 0) {
+		int number = errno;
+
+		unlinkat(container->dir, STATE_FILE_NEW, 0);
+		return error_errno(err, number, "container %s: cannot write its %s",
+				   container->state.id, STATE_FILE);
+	}
+	return 0;
+}
