@@ -82,13 +82,17 @@ static int explain_attach(const struct plan_mount *m, int errnum, struct error *
 
 static int attach_new(struct child *child, const struct plan_mount *m, struct error *err)
 {
-	cleanup_fd int mounted = mount_new(m, err);
-
-	if (mounted < 0)
-		return error_wrap(err, "%s: %s at %s", m->label, m->type, m->destination);
 	cleanup_fd int target = path_make_dir(child->root, m->destination, 0755);
+
 	if (target < 0)
 		return explain_attach(m, errno, err);
+	if (mount_needs_old_call(m))
+		return mount_old(m, target, err) < 0
+			   ? error_wrap(err, "%s: %s at %s", m->label, m->type, m->destination)
+			   : 0;
+	cleanup_fd int mounted = mount_new(m, err);
+	if (mounted < 0)
+		return error_wrap(err, "%s: %s at %s", m->label, m->type, m->destination);
 	if (m->copy_up && copy_up(target, mounted, m->owned, child->plan->uid, child->plan->gid, err) < 0)
 		return error_wrap(err, "%s: copying the rootfs's %s up", m->label, m->destination);
 	/* What is to be read-only was written to until now. */

@@ -1,4 +1,4 @@
-/* A new instance of a file system, by the new mount API. */
+/* A new instance of a file system, by the new mount API where it will do. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -70,4 +70,44 @@ int mount_new(const struct plan_mount *m, struct error *err)
 	if (mounted < 0)
 		return error_errno(err, errno, "mounting");
 	return mounted;
+}
+
+bool mount_needs_old_call(const struct plan_mount *m)
+{
+	for (size_t i = 0; i < m->data.n; i++) {
+		if (m->data.items[i].value && strlen(m->data.items[i].value) > 255)
+			return true;
+	}
+	return false;
+}
+
+static unsigned long old_flags(uint64_t attr)
+{
+	static const struct {
+		uint64_t attr;
+		unsigned long flag;
+	} pairs[] = {
+	    {MOUNT_ATTR_RDONLY, MS_RDONLY},	{MOUNT_ATTR_NOSUID, MS_NOSUID},
+	    {MOUNT_ATTR_NODEV, MS_NODEV},	{MOUNT_ATTR_NOEXEC, MS_NOEXEC},
+	    {MOUNT_ATTR_NOATIME, MS_NOATIME},	{MOUNT_ATTR_STRICTATIME, MS_STRICTATIME},
+	    {MOUNT_ATTR_NODIRATIME, MS_NODIRATIME},
+	    {MOUNT_ATTR_NOSYMFOLLOW, 256 /* MS_NOSYMFOLLOW, Linux 5.10 */},
+	};
+	unsigned long flags = 0;
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		if (attr & pairs[i].attr)
+			flags |= pairs[i].flag;
+	}
+	return flags;
+}
+
+/* mount(2) at a descriptor: by way of the working directory, which nobody needs at this time. */
+int mount_old(const struct plan_mount *m, int target, struct error *err)
+{
+	if (fchdir(target) < 0 ||
+	    mount(m->source, ".", m->type, old_flags(m->attr.set) | (unsigned long)m->superblock_flags,
+		  m->data_text) < 0)
+		return error_errno(err, errno, "mounting with options %s", m->data_text);
+	return chdir("/") < 0 ? error_errno(err, errno, "going back to /") : 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 
 #include "error.h"
+#include "kernel.h"
 #include "plan.h"
 #include "sandbox.h"
 
@@ -50,14 +51,6 @@ int child_wait_for_parent(struct child *child, struct error *err);
 /* Never returns. stage is 0 for the first process of two, 1 for the one that becomes the workload. */
 _Noreturn void child_main(const struct plan *plan, int socket);
 
-/* kernel.c: system calls that glibc of the oldest supported system does not wrap. */
-int sys_move_mount(int from, int to);
-int sys_clone_tree(int fd, bool recursive);
-int sys_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
-pid_t sys_clone3(uint64_t flags, int cgroup, int *pidfd);
-int sys_pidfd_open(pid_t pid);
-int sys_pidfd_kill(int pidfd, int sig);
-
 /* The steps, by file. namespaces.c */
 int step_session(struct child *child, struct error *err);
 int step_namespaces(struct child *child, struct error *err);
@@ -76,6 +69,9 @@ int mounts_attach(struct child *child, int tree, const char *destination, bool i
 int copy_up(int from, int to, bool owned, uid_t uid, gid_t gid, struct error *err);
 /* newmount.c */
 int mount_new(const struct plan_mount *mount, struct error *err);
+/* Whether only mount(2) can do it: fsconfig(2) takes values of at most 255 bytes. */
+bool mount_needs_old_call(const struct plan_mount *mount);
+int mount_old(const struct plan_mount *mount, int target, struct error *err);
 /* devices.c */
 int step_devices(struct child *child, struct error *err);
 /* files.c */
