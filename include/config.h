@@ -38,7 +38,7 @@ struct config_user {
 };
 
 struct config_rlimit {
-	char *type; /* "RLIMIT_NOFILE"; checked against the kernel's list by plan */
+	char *type; /* "RLIMIT_NOFILE"; one of getrlimit(2)'s, each at most once */
 	uint64_t soft;
 	uint64_t hard;
 };
@@ -117,9 +117,11 @@ struct config_device {
 	char *path;
 	int64_t major;
 	int64_t minor;
-	struct opt_u32 file_mode;
+	struct opt_u32 file_mode; /* may carry Go's or stat's type bits; mknod takes & 07777 */
 	struct opt_u32 uid;
 	struct opt_u32 gid;
+	bool major_set; /* always for c, b and u; p has none */
+	bool minor_set;
 };
 
 struct config_device_rule {
