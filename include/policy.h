@@ -87,12 +87,18 @@ struct hardening {
 	uint64_t tmpfs_max_bytes; /* size= of those; 0: no memory limit to halve */
 	bool check_binds;         /* refuse binds of the host's /, /proc, /sys, /dev, engine sockets */
 	struct str_list allowed_binds; /* sources that are let through all the same */
-	bool check_namespaces;    /* refuse a namespace path whose inode is the host's */
+	bool check_namespaces;    /* refuse a namespace path whose inode is the host's ... */
+	struct str_list host_namespaces; /* ... but not for these types ("network") */
 	bool identity_files;      /* passwd, group and hosts lines for the workload */
 	bool memfd_noexec;        /* vm.memfd_noexec=2 (1 before 6.6) in a new pid namespace */
-	bool check_sysctls;       /* refuse a sysctl whose namespace is the host's */
+	bool check_sysctls;       /* refuse a sysctl whose namespace is the host's ... */
+	struct str_list allowed_sysctls; /* ... but not these ("kernel.sem", with dots) */
 	bool check_mapping;       /* the uid and gid must be mapped in a joined user namespace */
-	bool no_setid_binds;      /* nosuid,nodev on every mount of config's: plan adds the flags */
+	bool no_setid_binds;      /* nosuid,nodev on config's mounts. The words are in their options
+				     already (not nodev on /dev, devpts and devices): nothing is
+				     left for plan */
+	bool restrict_devices;    /* only the default set and what is left in linux.devices can be
+				     reached: cgroup_request.restrict_devices */
 };
 
 struct policy_input {
@@ -100,6 +106,9 @@ struct policy_input {
 	const struct policy_setting *allow; /* --allow, in order */
 	size_t n_allow;
 	bool no_new_keyring; /* --no-new-keyring */
+	/* runsafe itself runs inside a user namespace (a rootless engine): host ids in mappings are
+	   not the machine's, and 0 among them is no root. */
+	bool in_user_namespace;
 };
 
 /*

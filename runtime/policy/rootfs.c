@@ -1,0 +1,211 @@
+/* What the workload sees of files: the rootfs, places to write, mounts, masked paths. */
+#include <string.h>
+
+#include "policy_internal.h"
+
+int rule_rootfs(struct apply *a)
+{
+	char *propagation = a->cfg->linux_.rootfs_propagation;
+
+	if (a->policy.rootfs.readonly.value && !a->cfg->root.readonly) {
+		a->cfg->root.readonly = true;
+		changed(a, "root.readonly", "was false: made true");
+	}
+	if (!word_is(a->policy.rootfs.propagation, WORD_PRIVATE) || propagation == NULL)
+		return 0;
+	if (strcmp(propagation, "shared") == 0 || strcmp(propagation, "rshared") == 0) {
+		a->cfg->linux_.rootfs_propagation = arena_strdup(a->arena, "rprivate");
+		changed(a, "linux.rootfsPropagation", "was %s: made rprivate", propagation);
+	}
+	return 0;
+}
+
+/* The devices that every container gets (config-linux.md, "Default Devices"): binding one of them
+ * over a file hides that file, and must leave a device that works. */
+static bool is_device(const struct apply *a, const char *source)
+{
+	static const char *const usual[] = {"/dev/null",   "/dev/zero",	   "/dev/full",
+					    "/dev/random", "/dev/urandom", "/dev/tty"};
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+		if (strcmp(source, usual[i]) == 0)
+			return true;
+	}
+	return str_list_has(&a->policy.devices.allow, source);
+}
+
+static bool needs_devices(const struct apply *a, const struct config_mount *m, bool bind)
+{
+	char *destination = path_normal(a->arena, m->destination);
+	char *source = bind && m->source != NULL ? path_normal(a->arena, m->source) : NULL;
+
+	return word_is(destination, "/dev") || word_is(m->type, "devpts") ||
+	       (source != NULL && is_device(a, source));
+}
+
+/* The words that say the contrary of a flag, and the flag in both its forms. */
+struct mount_flag {
+	const char *on;
+	const char *recursive;
+	const char *off;
+	const char *recursive_off;
+};
+
+static const struct mount_flag nosuid = {"nosuid", "rnosuid", "suid", "rsuid"};
+static const struct mount_flag nodev = {"nodev", "rnodev", "dev", "rdev"};
+static const struct mount_flag noexec = {"noexec", "rnoexec", "exec", "rexec"};
+
+/* Makes flag hold whatever the options say; returns whether one had to be added or taken out. */
+static bool force_flag(struct apply *a, struct config_mount *m, const char *path, bool recursive,
+		       const struct mount_flag *flag)
+{
+	const char *word = recursive ? flag->recursive : flag->on;
+	struct str_list options = {.items = NULL, .n = 0};
+	bool there = false;
+	bool contrary = false;
+
+	for (size_t i = 0; i < m->options.n; i++) {
+		char *option = m->options.items[i];
+
+		if (strcmp(option, flag->off) == 0 || strcmp(option, flag->recursive_off) == 0) {
+			contrary = true;
+			changed(a, path, "option %s: made %s", option, word);
+			continue;
+		}
+		/* What comes before "defaults" may be read as taken back by it. */
+		if (strcmp(option, "defaults") == 0)
+			there = false;
+		there = there || strcmp(option, flag->recursive) == 0 ||
+			(!recursive && strcmp(option, flag->on) == 0);
+		str_list_add(a->arena, &options, option);
+	}
+	if (!there)
+		str_list_add(a->arena, &options, arena_strdup(a->arena, word));
+	if (contrary || !there)
+		m->options = options;
+	return !there;
+}
+
+static bool harden_mount(struct apply *a, struct config_mount *m, const char *path)
+{
+	bool rbind = str_list_has(&m->options, "rbind");
+	bool bind = rbind || str_list_has(&m->options, "bind") || word_is(m->type, "bind");
+	char *destination = path_normal(a->arena, m->destination);
+	bool added = force_flag(a, m, path, rbind, &nosuid);
+
+	if (!needs_devices(a, m, bind))
+		return force_flag(a, m, path, rbind, &nodev) || added;
+	/* No file of a container's /dev is a program. */
+	if (!bind && (word_is(destination, "/dev") || word_is(m->type, "devpts")) &&
+	    !str_list_has(&m->options, "exec"))
+		return force_flag(a, m, path, false, &noexec) || added;
+	return added;
+}
+
+int rule_mounts(struct apply *a)
+{
+	struct config *cfg = a->cfg;
+	struct config_mount *mounts = NULL;
+	size_t n_added = 0;
+
+	a->out->check_binds = a->policy.mounts.check_binds.value;
+	a->out->no_setid_binds = a->policy.mounts.nosuid_nodev.value;
+	if (a->out->check_binds)
+		a->out->allowed_binds = a->policy.mounts.allow_binds;
+	if (!a->out->no_setid_binds || cfg->n_mounts == 0)
+		return 0;
+	mounts = arena_alloc(a->arena, cfg->n_mounts * sizeof(*mounts));
+	memcpy(mounts, cfg->mounts, cfg->n_mounts * sizeof(*mounts));
+	cfg->mounts = mounts;
+	for (size_t i = 0; i < cfg->n_mounts; i++) {
+		char *path = arena_printf(a->arena, "mounts[%zu]", i);
+
+		n_added += harden_mount(a, &mounts[i], path) ? 1 : 0;
+	}
+	if (n_added != 0)
+		noted(a, "mounts", "nosuid or nodev added to %zu of %zu", n_added, cfg->n_mounts);
+	return 0;
+}
+
+static bool mounted_there(const struct apply *a, const char *place)
+{
+	for (size_t i = 0; i < a->cfg->n_mounts; i++) {
+		char *path = path_normal(a->arena, a->cfg->mounts[i].destination);
+
+		if (word_is(path, place))
+			return true;
+	}
+	return false;
+}
+
+static void add_tmpfs(struct apply *a, const struct policy_tmpfs *t)
+{
+	struct hardening *out = a->out;
+	struct hardening_tmpfs tmpfs = {
+	    .path = t->path,
+	    .exec = t->exec.value,
+	    .copy_up = t->copy_up.value,
+	    .owned = t->owned.value,
+	};
+	size_t at = out->n_tmpfs;
+
+	/* Checked when the policy was read. */
+	(void)mode_parse(t->mode, &tmpfs.mode);
+	out->tmpfs = arena_grow(a->arena, out->tmpfs, out->n_tmpfs, sizeof(*out->tmpfs));
+	out->n_tmpfs++;
+	/* In the order of their paths: one must not hide another that lies below it. */
+	for (; at > 0 && strcmp(out->tmpfs[at - 1].path, t->path) > 0; at--)
+		out->tmpfs[at] = out->tmpfs[at - 1];
+	out->tmpfs[at] = tmpfs;
+	if (!mounted_there(a, t->path))
+		noted(a, "mounts", "%s: a tmpfs is added (mode %s%s)", t->path, t->mode,
+		      t->exec.value ? ", exec" : "");
+}
+
+int rule_tmpfs(struct apply *a)
+{
+	const struct config_resources *r = &a->cfg->linux_.resources;
+	const struct policy_rootfs *rootfs = &a->policy.rootfs;
+
+	for (size_t i = 0; i < rootfs->n_tmpfs; i++) {
+		if (!rootfs->tmpfs[i].enabled.set || rootfs->tmpfs[i].enabled.value)
+			add_tmpfs(a, &rootfs->tmpfs[i]);
+	}
+	if (a->out->n_tmpfs != 0 && r->memory.limit.set && r->memory.limit.value > 0)
+		a->out->tmpfs_max_bytes = (uint64_t)r->memory.limit.value / 2;
+	return 0;
+}
+
+static void add_paths(struct apply *a, struct str_list *list, const struct str_list *usual,
+		      const char *path, const char *what)
+{
+	struct str_list all = {.items = NULL, .n = 0};
+	struct str_list added = {.items = NULL, .n = 0};
+
+	for (size_t i = 0; i < list->n; i++)
+		str_list_add(a->arena, &all, list->items[i]);
+	for (size_t i = 0; i < usual->n; i++) {
+		bool there = false;
+
+		for (size_t k = 0; k < list->n && !there; k++)
+			there = word_is(path_normal(a->arena, list->items[k]), usual->items[i]);
+		if (there)
+			continue;
+		str_list_add(a->arena, &all, usual->items[i]);
+		str_list_add(a->arena, &added, usual->items[i]);
+	}
+	if (added.n == 0)
+		return;
+	*list = all;
+	changed(a, path, "%s: %s as well", list_text(a->arena, &added), what);
+}
+
+int rule_paths(struct apply *a)
+{
+	struct config_linux *l = &a->cfg->linux_;
+
+	add_paths(a, &l->masked_paths, &a->policy.paths.masked, "linux.maskedPaths", "masked");
+	add_paths(a, &l->readonly_paths, &a->policy.paths.readonly, "linux.readonlyPaths",
+		  "made read-only");
+	return 0;
+}
