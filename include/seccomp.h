@@ -5,6 +5,11 @@
 #ifndef RUNSAFE_SECCOMP_H
 #define RUNSAFE_SECCOMP_H
 
+/* libseccomp's header has the same name, and -Iinclude finds this one first. */
+#ifdef RUNSAFE_WITH_LIBSECCOMP
+#include_next <seccomp.h>
+#endif
+
 #include <linux/filter.h>
 #include <stddef.h>
 
@@ -20,9 +25,10 @@ struct seccomp_program {
 };
 
 /*
- * Our own profile (profiles/seccomp-default.json) for this machine. allow names the groups that
- * the policy lets through ("ptrace"); an unknown name is an error. Each combination was compiled
- * at build time. Returns 0, or -1 with err set.
+ * Our own profile (profiles/seccomp-default.json, docs/seccomp.md) for this machine. allow names
+ * the groups that the policy lets through ("ptrace": profiles/seccomp-allow-ptrace.json); an
+ * unknown name is an error that lists them. Each combination was compiled at build time. Returns
+ * 0, or -1 with err set.
  */
 int seccomp_builtin(const struct str_list *allow, struct seccomp_program *out, struct error *err);
 
@@ -30,10 +36,14 @@ int seccomp_builtin(const struct str_list *allow, struct seccomp_program *out, s
 const char *const *seccomp_builtin_groups(void);
 
 /*
- * Compiles linux.seccomp with libseccomp as a binary tree. Names that libseccomp does not know
- * and architectures that this machine does not have are findings (FINDING_NOTE) and no failures.
- * SCMP_ACT_NOTIFY is refused until issue 3 builds listenerPath. Memory is the arena's. Returns 0,
- * or -1 with err set.
+ * Compiles linux.seccomp with libseccomp as a binary tree. Names that libseccomp does not know are
+ * looked up in our own number table; what is not there either, and architectures that this machine
+ * does not have, are findings (FINDING_NOTE) and no failures. Under a default action of
+ * SCMP_ACT_ERRNO, native calls newer than all that the profile names answer ENOSYS, so that libc
+ * falls back (as runc has it). Several conditions on one argument in one rule are alternatives (as
+ * runc has it too). SCMP_ACT_NOTIFY is refused until issue 3 builds listenerPath.
+ * SECCOMP_FILTER_FLAG_TSYNC and, without a listener, WAIT_KILLABLE_RECV are accepted and mean
+ * nothing here. Memory is the arena's. Returns 0, or -1 with err set.
  */
 int seccomp_compile(struct arena *arena, const struct config_seccomp *profile,
 		    struct seccomp_program *out, struct findings *findings, struct error *err);

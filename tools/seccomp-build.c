@@ -20,6 +20,8 @@
 #define MAX_GROUPS 4 /* 16 programs a machine */
 #define MAX_BYTES  (1 << 20)
 
+#define FIRST_NEWER 335
+
 struct named_profile {
 	const char *name;
 	struct config_seccomp *profile;
@@ -185,19 +187,32 @@ static int write_machine(struct build *b, size_t table, FILE *out, struct error 
 	return 0;
 }
 
+/* The names that a libseccomp of 2018 to now may lack: 335 and on. */
+static void write_newer(const struct number_table *table, const char *machine, FILE *out)
+{
+	fprintf(out, "\nstatic const struct seccomp_table_name %s_newer[] = {\n", machine);
+	for (unsigned int i = FIRST_NEWER; i < MAX_NUMBER; i++)
+		if (table->names[i])
+			fprintf(out, "\t{\"%s\", %u},\n", table->names[i], i);
+	fputs("\t{NULL, 0},\n};\n", out);
+}
+
 static int write_all(struct build *b, FILE *out, struct error *err)
 {
 	fprintf(out,
 		"/* Made by tools/seccomp-build from %s. Do not edit. */\n"
 		"#include <stddef.h>\n\n#include \"seccomp_table.h\"\n",
 		b->path);
-	for (size_t i = 0; i < b->n_tables; i++)
+	for (size_t i = 0; i < b->n_tables; i++) {
 		if (write_machine(b, i, out, err) < 0)
 			return error_wrap(err, "%s", b->machines[i]);
+		write_newer(&b->tables[i], b->machines[i], out);
+	}
 	fputs("\nconst struct seccomp_table seccomp_tables[] = {\n", out);
 	for (size_t i = 0; i < b->n_tables; i++)
-		fprintf(out, "\t{0x%08xu, %s_programs},\n", b->tables[i].arch, b->machines[i]);
-	fputs("\t{0, NULL},\n};\n\nconst char *const seccomp_table_groups[] = {", out);
+		fprintf(out, "\t{0x%08xu, %s_programs, %s_newer},\n", b->tables[i].arch,
+			b->machines[i], b->machines[i]);
+	fputs("\t{0, NULL, NULL},\n};\n\nconst char *const seccomp_table_groups[] = {", out);
 	for (size_t i = 0; i < b->n_groups; i++)
 		fprintf(out, "\"%s\", ", b->groups[i].name);
 	fputs("NULL};\n", out);

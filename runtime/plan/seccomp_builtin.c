@@ -13,6 +13,14 @@
 #define NATIVE_ARCH 0
 #endif
 
+const struct seccomp_table *seccomp_table_native(void)
+{
+	for (size_t i = 0; seccomp_tables[i].arch != 0; i++)
+		if (seccomp_tables[i].arch == NATIVE_ARCH)
+			return &seccomp_tables[i];
+	return NULL;
+}
+
 static int group_bit(const char *name, size_t *bit, struct error *err)
 {
 	char known[256] = "";
@@ -35,6 +43,7 @@ static int group_bit(const char *name, size_t *bit, struct error *err)
 
 int seccomp_builtin(const struct str_list *allow, struct seccomp_program *out, struct error *err)
 {
+	const struct seccomp_table *table;
 	size_t combination = 0, bit = 0;
 
 	for (size_t i = 0; i < allow->n; i++) {
@@ -42,16 +51,15 @@ int seccomp_builtin(const struct str_list *allow, struct seccomp_program *out, s
 			return -1;
 		combination |= bit;
 	}
-	for (size_t i = 0; seccomp_tables[i].arch != 0; i++) {
-		if (seccomp_tables[i].arch != NATIVE_ARCH)
-			continue;
-		out->instructions = seccomp_tables[i].programs[combination].instructions;
-		out->length = seccomp_tables[i].programs[combination].length;
-		out->flags = 0;
-		return 0;
-	}
-	return error_set(err, "the built-in seccomp profile is made for x86-64 and arm64, not for "
-			      "this machine; --policy oci runs without it");
+	table = seccomp_table_native();
+	if (!table)
+		return error_set(err,
+				 "the built-in seccomp profile is made for x86-64 and arm64, not "
+				 "for this machine; --policy oci runs without it");
+	out->instructions = table->programs[combination].instructions;
+	out->length = table->programs[combination].length;
+	out->flags = 0;
+	return 0;
 }
 
 const char *const *seccomp_builtin_groups(void)

@@ -13,12 +13,22 @@ struct seccomp_table_program {
 	unsigned short length;
 };
 
+/* A system call by name, for those that an older libseccomp does not know. */
+struct seccomp_table_name {
+	const char *name;
+	unsigned int number;
+};
+
 struct seccomp_table {
 	uint32_t arch; /* AUDIT_ARCH_*, as in struct seccomp_data */
 	/* The program with group i of seccomp_table_groups let through is at an index with bit i.
 	 */
 	const struct seccomp_table_program *programs;
+	const struct seccomp_table_name *newer; /* calls from number 335 on; ended by name NULL */
 };
+
+/* The table of the machine that runsafe was built for, or NULL. */
+const struct seccomp_table *seccomp_table_native(void);
 
 extern const struct seccomp_table seccomp_tables[]; /* ended by arch 0 */
 extern const char *const seccomp_table_groups[];    /* ended by NULL */
