@@ -25,3 +25,12 @@ $(BUILD)/gen/seccomp_builtin.c: $(BUILD)/seccomp-build profiles/seccomp-default.
 
 $(BUILD)/gen/seccomp_builtin.o: CPPFLAGS += -Iruntime/plan
 # --- end of seccomp -------------------------------------------------------------------------
+
+# --- policies: profiles/NAME.json as text in the binary -------------------------------------------
+POLICIES := profiles/default.json profiles/strict.json profiles/oci.json
+
+$(BUILD)/gen/profiles.c: tools/embed.awk $(POLICIES)
+	@mkdir -p $(dir $@)
+	$(call say,EMBED,$@)
+	$(Q)awk -f tools/embed.awk $(POLICIES) > $@.tmp && mv $@.tmp $@
+# --- end of policies -------------------------------------------------------------------------------
