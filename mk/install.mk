@@ -1,1 +1,38 @@
-# make install, uninstall.
+# make install PREFIX=/usr DESTDIR=/tmp/package; make uninstall takes out what install put there.
+
+# The name that it is called by chooses the policy: dockerd and containerd find these by name.
+POLICY_NAMES := runsafe-strict runsafe-oci
+MANUAL := $(wildcard docs/runsafe.1)
+
+.PHONY: install uninstall
+install: all
+	$(call say,INSTALL,$(DESTDIR)$(BINDIR)/runsafe)
+	$(Q)install -d '$(DESTDIR)$(BINDIR)'
+	$(Q)install -m 755 $(RUNSAFE) '$(DESTDIR)$(BINDIR)/runsafe'
+	$(Q)for name in $(POLICY_NAMES); do ln -sf runsafe '$(DESTDIR)$(BINDIR)'/$$name; done
+	$(Q)$(if $(MANUAL),install -d '$(DESTDIR)$(MANDIR)/man1')
+	$(Q)$(if $(MANUAL),install -m 644 $(MANUAL) '$(DESTDIR)$(MANDIR)/man1/runsafe.1')
+
+uninstall:
+	$(call say,REMOVE,$(DESTDIR)$(BINDIR)/runsafe)
+	$(Q)rm -f '$(DESTDIR)$(BINDIR)/runsafe' \
+		$(foreach name,$(POLICY_NAMES),'$(DESTDIR)$(BINDIR)/$(name)') \
+		'$(DESTDIR)$(MANDIR)/man1/runsafe.1'
+
+.PHONY: deps demo demo-vm
+# What is needed to build, on Debian and Ubuntu.
+deps:
+	@tests/install-deps build
+
+# Installs first, then builds in a make of its own: on a fresh machine this one has no compiler.
+demo:
+	@tests/install-deps build demo
+	@$(MAKE) -s all
+	@tests/demo/run ./runsafe
+
+# The same in the virtual machine, where limits can be shown on every host.
+demo-vm:
+	@tests/install-deps build demo vm
+	@$(MAKE) -s all
+	@tests/vm/run -k $(KERNEL) -t 300 'install -m 755 runsafe /usr/local/bin/runsafe && \
+		tests/demo/run /usr/local/bin/runsafe'

@@ -65,8 +65,16 @@ def top_files():
     return {str(p) for top in ("/run", "/tmp", "/dev/shm", "/") for p in pathlib.Path(top).iterdir()}
 
 
+def is_zombie(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def children():
-    """Processes below us: an orphan comes to us, since we are a subreaper."""
+    """Processes that run below us: an orphan comes to us, since we are a subreaper."""
     found, queue = [], [os.getpid()]
     while queue:
         for task in pathlib.Path(f"/proc/{queue.pop()}/task").glob("*/children"):
@@ -74,7 +82,7 @@ def children():
                 pids = [int(p) for p in task.read_text().split()]
                 found += pids
                 queue += pids
-    return found
+    return [p for p in found if not is_zombie(p)]
 
 
 def become_subreaper():
