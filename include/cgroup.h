@@ -75,7 +75,8 @@ int cgroup_create(struct arena *arena, const struct cgroup_request *request, str
 char *cgroup_choose_path(struct arena *arena, const struct cgroup_request *request,
 			 struct error *err);
 
-/* Opens the directory of a path from the state, O_PATH|O_DIRECTORY. Returns -1 with errno set. */
+/* Opens the directory of a path from the state, O_PATH|O_DIRECTORY. Returns -1 with errno set;
+ * ENOENT for "". */
 int cgroup_open(const char *path);
 
 /*
@@ -86,13 +87,15 @@ int cgroup_set_resources(struct arena *arena, int dir, const struct config_resou
 			 struct error *err);
 
 /* Sends SIGKILL to all processes in the cgroup and below (cgroup.kill, or one by one before 5.14)
- * and waits up to timeout_ms until it is empty. Returns 0, or -1 with err set. */
+ * and waits up to timeout_ms until it is empty. A path that is gone, or "", has nobody to kill.
+ * Returns 0, or -1 with err set. */
 int cgroup_kill(const char *path, int timeout_ms, struct error *err);
 
 /* Sends sig to every process in the cgroup and below. Returns how many got it, or -1 with errno. */
 int cgroup_signal(const char *path, int sig);
 
-/* cgroup.freeze, waiting (up to timeout_ms) until cgroup.events says it is so. */
+/* cgroup.freeze, waiting (up to timeout_ms) until cgroup.events says it is so; what did not freeze
+ * in time is thawed again. Returns 0, or -1 with err set. */
 int cgroup_freeze(const char *path, bool frozen, int timeout_ms, struct error *err);
 
 /* Whether cgroup.events says frozen 1. False without a cgroup. */
@@ -102,8 +105,8 @@ bool cgroup_frozen(const char *path);
 int cgroup_pids(struct arena *arena, const char *path, pid_t **pids, size_t *n);
 
 /* Removes the directory with all below it (must be empty of processes; retries EBUSY for up to
- * timeout_ms), then parents that runsafe made (/runsafe) when they are empty. A path that is gone
- * already is fine. Returns 0, or -1 with err set. */
+ * timeout_ms), then its parents up to /runsafe, if it is below that, when they are empty. A path
+ * that is gone already, or "", is fine. Returns 0, or -1 with err set. */
 int cgroup_remove(const char *path, int timeout_ms, struct error *err);
 
 /* Arithmetic, exported for unit tests. */

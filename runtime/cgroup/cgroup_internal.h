@@ -32,8 +32,8 @@ enum cg_controller {
 
 /* hierarchy.c */
 
-/* The root of cgroup2: O_PATH descriptor, or -1. *mount (may be NULL) is where it was found:
- * CG_MOUNT, or CG_UNIFIED on a hybrid host. */
+/* The root of cgroup2: O_PATH descriptor, or -1 with errno ENODEV. *mount (may be NULL) is where it
+ * was found: CG_MOUNT, or CG_UNIFIED on a hybrid host. */
 int cg_root_open(const char **mount);
 /* A path from the state, as openat(2) wants it below the root: without its slash. */
 const char *cg_relative(const char *path);
@@ -45,9 +45,9 @@ unsigned int cg_controllers_read(int dir, const char *file);
 
 /* Which controllers a group has, and why others are not there. */
 struct cg_enabled {
-	unsigned int have;      /* in the group itself */
+	unsigned int have;	/* in the group itself */
 	unsigned int available; /* in the root; 0: not read, since have is all that is asked for */
-	char *refused_at;       /* the directory whose cgroup.subtree_control was refused */
+	char *refused_at;	/* the directory whose cgroup.subtree_control was refused */
 	int refused_errno;
 	unsigned int refused;
 };
@@ -63,8 +63,8 @@ const char *cg_controller_why_missing(struct arena *arena, const struct cg_enabl
 
 enum cg_flags {
 	CG_MAY_LACK = 1, /* passed over in silence where the kernel has no such file */
-	CG_SWAP = 2,     /* memory.swap.max: it is missing where the kernel does not count swap */
-	CG_AGAIN = 4     /* EINVAL: once more after the others, the order depends on old values */
+	CG_SWAP = 2,	 /* memory.swap.max: it is missing where the kernel does not count swap */
+	CG_AGAIN = 4	 /* EINVAL: once more after the others, the order depends on old values */
 };
 
 struct cg_write {
@@ -112,8 +112,8 @@ struct cg_apply {
 	const char *name; /* the directory, for messages */
 	enum cgroup_mode mode;
 	const struct cg_enabled *enabled; /* NULL: whatever has its file */
-	struct findings *findings;        /* NULL with CGROUP_REQUIRED */
-	bool keep_undo;                   /* old values are noted before each write */
+	struct findings *findings;	  /* NULL with CGROUP_REQUIRED */
+	bool keep_undo;			  /* old values are noted before each write */
 	struct cg_undo *undo;
 	size_t n_undo;
 };

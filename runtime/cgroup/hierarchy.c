@@ -1,0 +1,258 @@
+/* Where cgroup2 is, which controllers it has, and how a group gets them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "cgroup_internal.h"
+#include "fd.h"
+
+static const char *const controller_names[CG_CONTROLLERS] = {
+    [CG_CPUSET] = "cpuset", [CG_CPU] = "cpu",	      [CG_IO] = "io",
+    [CG_MEMORY] = "memory", [CG_HUGETLB] = "hugetlb", [CG_PIDS] = "pids",
+    [CG_RDMA] = "rdma",	    [CG_MISC] = "misc",	      [CG_DMEM] = "dmem"};
+
+const char *cg_controller_name(enum cg_controller controller)
+{
+	return controller < CG_CONTROLLERS ? controller_names[controller] : "cgroup";
+}
+
+static int open_cgroup2(const char *path)
+{
+	struct statfs fs;
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
+		return fd;
+	fd_cleanup(&fd);
+	return -1;
+}
+
+int cg_root_open(const char **mount)
+{
+	const char *const places[] = {CG_MOUNT, CG_UNIFIED};
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		int fd = open_cgroup2(places[i]);
+
+		if (fd < 0)
+			continue;
+		if (mount)
+			*mount = places[i];
+		return fd;
+	}
+	/* Not ENOENT: that says that a group is gone. */
+	errno = ENODEV;
+	return -1;
+}
+
+const char *cg_relative(const char *path)
+{
+	return path + strspn(path, "/");
+}
+
+int cgroup_open(const char *path)
+{
+	cleanup_fd int root = cg_root_open(NULL);
+
+	if (root < 0)
+		return -1;
+	if (!*cg_relative(path)) {
+		errno = ENOENT;
+		return -1;
+	}
+	return openat(root, cg_relative(path), O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+unsigned int cg_controllers_parse(const char *text)
+{
+	unsigned int bits = 0;
+
+	while (*text) {
+		size_t length = strcspn(text, " \n");
+
+		for (unsigned int i = 0; i < CG_CONTROLLERS; i++)
+			if (strlen(controller_names[i]) == length &&
+			    memcmp(controller_names[i], text, length) == 0)
+				bits |= CG_BIT(i);
+		text += length;
+		text += strspn(text, " \n");
+	}
+	return bits;
+}
+
+unsigned int cg_controllers_read(int dir, const char *file)
+{
+	char text[512];
+	cleanup_fd int fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (length < 0)
+		return 0;
+	text[length] = '\0';
+	return cg_controllers_parse(text);
+}
+
+/* Writes "+cpu +memory"; returns what was refused, with the last errno. */
+static unsigned int switch_on(struct arena *arena, int root, const char *file, unsigned int bits,
+			      int *number)
+{
+	unsigned int refused = 0;
+	char *all = arena_strdup(arena, "");
+
+	for (unsigned int i = 0; i < CG_CONTROLLERS; i++)
+		if (bits & CG_BIT(i))
+			all = arena_printf(arena, "%s%s+%s", all, *all ? " " : "",
+					   controller_names[i]);
+	if (file_write_text(root, file, all) == 0)
+		return 0;
+	/* One that is refused takes the others with it, so each gets its own try. */
+	for (unsigned int i = 0; i < CG_CONTROLLERS; i++) {
+		if (!(bits & CG_BIT(i)) ||
+		    file_write_text(root, file, arena_printf(arena, "+%s", controller_names[i])) ==
+			0)
+			continue;
+		*number = errno;
+		refused |= CG_BIT(i);
+	}
+	return refused;
+}
+
+/* One ancestor: the first length bytes of path below the root. */
+static void enable_at(struct arena *arena, int root, const char *mount, const char *path,
+		      size_t length, unsigned int wanted, struct cg_enabled *out)
+{
+	char *dir = arena_strndup(arena, path, length);
+	char *file = arena_printf(arena, "%s%scgroup.subtree_control", dir, length ? "/" : "");
+	unsigned int missing = wanted & ~cg_controllers_read(root, file);
+	unsigned int refused;
+	int number = 0;
+
+	if (!missing)
+		return;
+	refused = switch_on(arena, root, file, missing, &number);
+	if (!(refused & ~out->refused))
+		return;
+	out->refused |= refused;
+	out->refused_errno = number;
+	out->refused_at = arena_printf(arena, "%s%s%s", mount, length ? "/" : "", dir);
+}
+
+void cg_controllers_enable(struct arena *arena, int root, const char *mount, const char *path,
+			   int dir, unsigned int needed, struct cg_enabled *out)
+{
+	unsigned int wanted = CG_ALWAYS | needed;
+	const char *relative = cg_relative(path);
+
+	*out = (struct cg_enabled){.have = cg_controllers_read(dir, "cgroup.controllers")};
+	if ((out->have & wanted) == wanted)
+		return;
+	out->available = cg_controllers_read(root, "cgroup.controllers");
+	wanted &= out->available;
+	if ((out->have & wanted) == wanted)
+		return;
+	enable_at(arena, root, mount, "", 0, wanted, out);
+	for (const char *p = strchr(relative, '/'); p; p = strchr(p + 1, '/'))
+		enable_at(arena, root, mount, relative, (size_t)(p - relative), wanted, out);
+	out->have = cg_controllers_read(dir, "cgroup.controllers");
+}
+
+/* What /proc/cgroups says of a controller that cgroup2's root does not have. */
+static const char *why_not_in_root(struct arena *arena, enum cg_controller controller)
+{
+	const char *name = controller_names[controller];
+	/* cgroup v1 calls it so */
+	const char *old_name = controller == CG_IO ? "blkio" : name;
+	char *text, *save = NULL;
+
+	if (file_read_all(arena, AT_FDCWD, "/proc/cgroups", 65536, &text, NULL) < 0)
+		text = arena_strdup(arena, "");
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char word[64];
+		unsigned int hierarchy, groups, enabled;
+
+		if (sscanf(line, "%63s %u %u %u", word, &hierarchy, &groups, &enabled) != 4 ||
+		    strcmp(word, old_name) != 0)
+			continue;
+		if (!enabled)
+			return arena_printf(arena,
+					    "controller %s is switched off on the kernel's "
+					    "command line (cgroup_disable=)",
+					    name);
+		if (hierarchy)
+			return arena_printf(arena, "controller %s is bound to cgroup v1", name);
+	}
+	return arena_printf(arena,
+			    "controller %s is not there: this kernel was built without it, or it "
+			    "is not handed down to this cgroup namespace",
+			    name);
+}
+
+const char *cg_controller_why_missing(struct arena *arena, const struct cg_enabled *enabled,
+				      enum cg_controller controller)
+{
+	const char *name = cg_controller_name(controller);
+	struct error cause = ERROR_INIT;
+	const char *hint = "";
+
+	if (!(enabled->available & CG_BIT(controller)))
+		return why_not_in_root(arena, controller);
+	if (!(enabled->refused & CG_BIT(controller)))
+		return arena_printf(arena, "controller %s can not be switched on here", name);
+	switch (enabled->refused_errno) {
+	case EBUSY:
+		hint = ": there are processes in that cgroup itself, and only one without may "
+		       "hand controllers down (cgroup-v2.rst, no internal process constraint); "
+		       "move them to a cgroup below it, or choose another cgroupsPath";
+		break;
+	case ENOTSUP:
+		hint = ": that cgroup is threaded; choose a cgroupsPath below a domain cgroup";
+		break;
+	case EINVAL:
+		hint = ": it may be a threaded cgroup, or have realtime processes while the kernel "
+		       "groups those (CONFIG_RT_GROUP_SCHED)";
+		break;
+	case ENOENT:
+		hint = ": that cgroup has not got it itself";
+		break;
+	default:
+		break;
+	}
+	error_errno(&cause, enabled->refused_errno,
+		    "controller %s can not be switched on in %s/cgroup.subtree_control", name,
+		    enabled->refused_at);
+	return arena_printf(arena, "%s%s", cause.text, hint);
+}
+
+const char *cgroup_why_no_limits(struct arena *arena)
+{
+	static const enum cg_controller wanted[] = {CG_MEMORY, CG_CPU, CG_PIDS};
+	const char *mount = NULL;
+	cleanup_fd int root = cg_root_open(&mount);
+	struct statfs fs;
+	char *why = NULL;
+	unsigned int have;
+
+	if (root < 0) {
+		if (statfs(CG_MOUNT, &fs) == 0 && access(CG_MOUNT "/memory", F_OK) == 0)
+			return "no cgroup2 at " CG_MOUNT ": this host runs cgroup v1";
+		return "no cgroup2 is mounted at " CG_MOUNT;
+	}
+	have = cg_controllers_read(root, "cgroup.controllers");
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		if (have & CG_BIT(wanted[i]))
+			continue;
+		why = arena_printf(arena, "%s%s%s", why ? why : "", why ? ", " : "",
+				   why_not_in_root(arena, wanted[i]));
+	}
+	if (strcmp(mount, CG_UNIFIED) == 0)
+		return arena_printf(arena,
+				    "no cgroup2 at " CG_MOUNT ": this host runs cgroup v1 "
+				    "(hybrid, with cgroup2 at " CG_UNIFIED ")%s%s",
+				    why ? "; " : "", why ? why : "");
+	return why;
+}

@@ -1,0 +1,81 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cgroup_internal.h"
+#include "fd.h"
+
+/* A process that was reaped just now can keep its group busy for a moment. */
+static int remove_dir(int parent, const char *name, long long end)
+{
+	struct timespec pause = {.tv_nsec = 100000};
+
+	for (;;) {
+		if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != EBUSY || cg_now() >= end)
+			return -1;
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < 10000000)
+			pause.tv_nsec *= 2;
+	}
+}
+
+static int remove_child(int parent, const char *name, void *data)
+{
+	return remove_dir(parent, name, *(long long *)data);
+}
+
+static int remove_tree(int root, const char *name, int timeout_ms)
+{
+	long long end = cg_now() + timeout_ms;
+	struct cg_visit visit = {.leave = remove_child, .data = &end};
+	int dir;
+
+	if (unlinkat(root, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EBUSY)
+		return -1;
+	dir = openat(root, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (cg_walk(dir, &visit) < 0)
+		return -1;
+	return remove_dir(root, name, end);
+}
+
+/* Parents that are runsafe's own go with the last group in them; who is faster wins. */
+static void remove_parents(struct arena *arena, int root, const char *path)
+{
+	char *parent = arena_strdup(arena, path);
+	char *slash;
+
+	if (strncmp(path, CG_OWN "/", strlen(CG_OWN "/")) != 0)
+		return;
+	while ((slash = strrchr(parent, '/')) && slash != parent) {
+		*slash = '\0';
+		if (unlinkat(root, cg_relative(parent), AT_REMOVEDIR) < 0)
+			return;
+	}
+}
+
+int cgroup_remove(const char *path, int timeout_ms, struct error *err)
+{
+	cleanup_fd int root = -1;
+	struct arena arena = ARENA_INIT;
+
+	if (!*cg_relative(path))
+		return 0;
+	root = cg_root_open(NULL);
+	if (root < 0)
+		return error_errno(err, errno,
+				   "can not remove the cgroup %s: no cgroup2 at " CG_MOUNT, path);
+	if (remove_tree(root, cg_relative(path), timeout_ms) < 0)
+		return error_errno(err, errno, "can not remove the cgroup %s%s", path,
+				   errno == EBUSY ? " (processes are in it)" : "");
+	remove_parents(&arena, root, path);
+	arena_free(&arena);
+	return 0;
+}
