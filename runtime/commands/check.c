@@ -18,7 +18,7 @@ static int outcome(const struct findings *findings)
 	return findings_have(findings, FINDING_CHANGED) ? CHECK_CHANGED : CHECK_AS_WRITTEN;
 }
 
-static const char *print_json(struct arena *arena, const struct check *check)
+static const char *json_text(struct arena *arena, const struct check *check)
 {
 	static const char *const results[] = {"as written", "changed", "refused"};
 	struct json_writer w;
@@ -107,7 +107,7 @@ int check_main(int argc, char **argv, const struct runtime_options *options, str
 	if (result < 0)
 		return 1;
 	if (json)
-		fputs(print_json(arena, &check), stdout);
+		fputs(json_text(arena, &check), stdout);
 	else
 		print_for_person(arena, &check);
 	return outcome(&check.findings);
