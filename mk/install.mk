@@ -36,3 +36,10 @@ demo-vm:
 	@$(MAKE) -s all
 	@tests/vm/run -k $(KERNEL) -t 300 'install -m 755 runsafe /usr/local/bin/runsafe && \
 		tests/demo/run /usr/local/bin/runsafe'
+
+# A newcomer without a compiler gets one sentence, not a page of errors.
+ifneq ($(filter all install,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(shell command -v $(firstword $(CC))),)
+$(error there is no $(firstword $(CC)) here; "make deps" as root installs what the build needs)
+endif
+endif
