@@ -55,7 +55,6 @@ struct plan_mount {
 	uint64_t superblock_flags; /* MS_RDONLY and kin that belong to the file system */
 	bool copy_up;            /* fill the tmpfs with what lay below */
 	bool owned;              /* all of it, and the root, belong to the workload */
-	bool skip_if_mounted;    /* a policy's tmpfs: not where config mounts (checked by plan) */
 };
 
 struct plan_device {
@@ -102,7 +101,6 @@ struct plan_hook_list {
 struct plan_capabilities {
 	uint64_t bounding, effective, inheritable, permitted, ambient; /* bit N is capability N */
 	uint64_t known;     /* all that this kernel has (cap_last_cap) */
-	bool change;        /* false: config says nothing about capabilities */
 };
 
 enum plan_gate {

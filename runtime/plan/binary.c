@@ -1,0 +1,51 @@
+/* Whether the workload could write to runsafe's own file through /proc/self/exe (CVE-2019-5736). */
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "plan_internal.h"
+
+/* The host's id behind a container's, where that can be known. */
+static bool to_host(const struct plan *plan, const struct config_id_mapping *items, size_t n,
+		    uint32_t id, uint32_t *host)
+{
+	*host = id;
+	if (!plan->user_namespace)
+		return true;
+	for (size_t i = 0; i < n; i++) {
+		if (id >= items[i].container_id && id - items[i].container_id < items[i].size) {
+			*host = items[i].host_id + (id - items[i].container_id);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool plan_must_protect_binary(const struct plan *plan, const struct config *config)
+{
+	const struct config_linux *l = &config->linux_;
+	struct statvfs fs;
+	struct stat st;
+	uint32_t uid, gid;
+	cleanup_fd int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (self < 0 || fstatvfs(self, &fs) < 0 || fstat(self, &st) < 0)
+		return true;
+	/* Sealed already: this process runs from a read-only mount of its own (container/seal.c). */
+	if (fs.f_flag & ST_RDONLY)
+		return false;
+	/* Capabilities that count on the host, or root itself, pass over owner and mode. */
+	if (!plan->user_namespace &&
+	    (plan->uid == 0 || plan->capabilities.bounding || plan->capabilities.permitted))
+		return true;
+	if (!to_host(plan, l->uid_mappings, l->n_uid_mappings, plan->uid, &uid) ||
+	    !to_host(plan, l->gid_mappings, l->n_gid_mappings, plan->gid, &gid))
+		return true;
+	if (uid == 0 || uid == st.st_uid || (st.st_mode & S_IWOTH))
+		return true;
+	/* Further groups could match, too: a file that its group may write is taken for writable. */
+	return st.st_mode & S_IWGRP;
+}

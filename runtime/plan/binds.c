@@ -1,0 +1,140 @@
+/*
+ * What the default policy does not let into a container by a bind mount: the host itself, and what
+ * gives orders to it. Compared by device and inode, so a symlink or another path to it is the same.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "plan_internal.h"
+
+/* The sockets of engines: who can write to one is root on the host. Patterns of glob(7). */
+static const char *const engine_sockets[] = {
+    "/run/docker.sock",
+    "/run/containerd/containerd.sock",
+    "/run/containerd/containerd.sock.ttrpc",
+    "/run/podman/podman.sock",
+    "/run/crio/crio.sock",
+    "/run/cri-dockerd.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/buildkit/buildkitd.sock",
+    "/run/dockershim.sock",
+    "/run/docker/containerd/containerd.sock",
+    "/run/user/*/docker.sock",
+    "/run/user/*/podman/podman.sock",
+    "/var/run/docker.sock",
+    "/var/run/containerd/containerd.sock",
+    "/var/run/podman/podman.sock",
+};
+
+static const char *const host_trees[] = {"/", "/proc", "/sys", "/dev"};
+
+static bool same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Whether source is the thing at path, or a directory above it. */
+static bool is_or_contains(const struct stat *source, const char *path)
+{
+	struct stat st, above;
+	cleanup_fd int at = -1;
+
+	if (stat(path, &st) < 0)
+		return false;
+	if (same(source, &st))
+		return true;
+	/* Upwards from its directory by "..", which crosses mounts as the kernel does. */
+	char *real = realpath(path, NULL);
+	if (!real)
+		return false;
+	char *slash = strrchr(real, '/');
+	*(slash == real ? slash + 1 : slash) = '\0';
+	at = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(real);
+	for (bool top = false; at >= 0 && !top;) {
+		if (fstat(at, &st) < 0)
+			return false;
+		if (same(source, &st))
+			return true;
+		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		top = up < 0 || fstat(up, &above) < 0 || same(&above, &st);
+		fd_cleanup(&at);
+		at = up;
+	}
+	return false;
+}
+
+static const char *find_socket(struct planner *p, const struct stat *source)
+{
+	for (size_t i = 0; i < sizeof(engine_sockets) / sizeof(engine_sockets[0]); i++) {
+		const char *pattern = engine_sockets[i];
+		const char *hit = NULL;
+		glob_t found = {0};
+
+		if (!strchr(pattern, '*')) {
+			if (is_or_contains(source, pattern))
+				return pattern;
+			continue;
+		}
+		if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+			for (size_t n = 0; n < found.gl_pathc && !hit; n++) {
+				if (is_or_contains(source, found.gl_pathv[n]))
+					hit = arena_strdup(p->arena, found.gl_pathv[n]);
+			}
+		}
+		globfree(&found);
+		if (hit)
+			return hit;
+	}
+	return NULL;
+}
+
+static bool is_allowed(struct planner *p, const struct stat *source)
+{
+	for (size_t i = 0; i < p->hardening->allowed_binds.n; i++) {
+		struct stat st;
+		if (stat(p->hardening->allowed_binds.items[i], &st) == 0 && same(source, &st))
+			return true;
+	}
+	return false;
+}
+
+int plan_check_bind(struct planner *p, int source, const char *label, const char *text)
+{
+	struct stat st;
+	struct statfs fs;
+
+	if (fstat(source, &st) < 0 || fstatfs(source, &fs) < 0)
+		return error_errno(p->err, errno, "%s: looking at %s", label, text);
+	if (is_allowed(p, &st))
+		return 0;
+	for (size_t i = 0; i < sizeof(host_trees) / sizeof(host_trees[0]); i++) {
+		if (is_or_contains(&st, host_trees[i]))
+			return plan_refuse(p, label,
+					   "%s is%s the host's %s; bind what is needed of it, or say "
+					   "`--allow bind=%s`",
+					   text, i ? ", or contains," : "", host_trees[i], text);
+	}
+	/* Another instance of procfs, or a part of it, shows the host's processes as well. */
+	if (fs.f_type == PROC_SUPER_MAGIC && S_ISDIR(st.st_mode))
+		return plan_refuse(p, label,
+				   "%s is part of the host's /proc; say `--allow bind=%s` if the "
+				   "container shall see it",
+				   text, text);
+	const char *socket = find_socket(p, &st);
+	if (socket)
+		return plan_refuse(p, label,
+				   "%s is, or contains, the container engine's socket %s, and who "
+				   "can write to that is root on the host; say `--allow bind=%s` if "
+				   "that is meant",
+				   text, socket, text);
+	return 0;
+}

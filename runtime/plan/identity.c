@@ -1,0 +1,148 @@
+/* Who the workload is, and that the rootfs knows it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "path.h"
+#include "plan_internal.h"
+
+#define MAX_DATABASE (4u * 1024 * 1024)
+
+/* Returns the text of a file of the rootfs; "" where there is none that can be read as one. */
+static const char *read_in_rootfs(struct planner *p, const char *path, bool *exists)
+{
+	struct stat st;
+	char *text = NULL;
+	cleanup_fd int fd = path_open_in_root(p->rootfs, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+
+	*exists = fd >= 0;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    fd_read_all(p->arena, fd, MAX_DATABASE, &text, NULL) < 0)
+		return "";
+	return text;
+}
+
+static const char *end_line(struct planner *p, const char *text)
+{
+	size_t length = strlen(text);
+
+	return length && text[length - 1] != '\n' ? arena_printf(p->arena, "%s\n", text) : text;
+}
+
+static void add_file(struct planner *p, const char *destination, const char *content)
+{
+	struct plan *plan = p->plan;
+
+	/* What config mounts there is the caller's word. */
+	if (plan_is_mounted(p, destination))
+		return;
+	plan->files = arena_grow(p->arena, plan->files, plan->n_files, sizeof(*plan->files));
+	plan->files[plan->n_files++] =
+	    (struct plan_file){.destination = destination, .content = content, .optional = true};
+}
+
+static const char *free_name(struct planner *p, const char *text, const char *wanted, uint32_t id)
+{
+	return passwd_has_name(text, wanted) ? arena_printf(p->arena, "%s-%u", wanted, id) : wanted;
+}
+
+static void add_identity_files(struct planner *p, const char *passwd, bool user_known,
+			       const char *home)
+{
+	struct plan *plan = p->plan;
+	bool exists;
+
+	if (!user_known)
+		add_file(p, "/etc/passwd",
+			 arena_printf(p->arena, "%s%s:x:%u:%u:runsafe workload:%s:/bin/sh\n",
+				      end_line(p, passwd), free_name(p, passwd, "app", plan->uid),
+				      plan->uid, plan->gid, home_is_sane(home) ? home : "/tmp/home"));
+	const char *group = read_in_rootfs(p, "/etc/group", &exists);
+	if (!group_has_gid(group, plan->gid))
+		add_file(p, "/etc/group",
+			 arena_printf(p->arena, "%s%s:x:%u:\n", end_line(p, group),
+				      free_name(p, group, "app", plan->gid), plan->gid));
+	(void)read_in_rootfs(p, "/etc/hosts", &exists);
+	if (!exists)
+		add_file(p, "/etc/hosts",
+			 "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+}
+
+static bool maps(const struct config_id_mapping *items, size_t n, uint32_t id)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (id >= items[i].container_id && id - items[i].container_id < items[i].size)
+			return true;
+	}
+	return n == 0;
+}
+
+static int check_mapped(struct planner *p)
+{
+	const struct config_linux *l = &p->config->linux_;
+	const struct plan *plan = p->plan;
+
+	if (!maps(l->uid_mappings, l->n_uid_mappings, plan->uid))
+		return error_set(p->err, "process.user.uid: %u is not mapped by linux.uidMappings",
+				 plan->uid);
+	if (!maps(l->gid_mappings, l->n_gid_mappings, plan->gid))
+		return error_set(p->err, "process.user.gid: %u is not mapped by linux.gidMappings",
+				 plan->gid);
+	for (size_t i = 0; i < plan->n_groups; i++) {
+		if (!maps(l->gid_mappings, l->n_gid_mappings, plan->groups[i]))
+			return error_set(p->err,
+					 "process.user.additionalGids[%zu]: %u is not mapped by "
+					 "linux.gidMappings",
+					 i, plan->groups[i]);
+	}
+	return 0;
+}
+
+static void set_user(struct planner *p)
+{
+	const struct config_user *user = &p->config->process.user;
+	struct plan *plan = p->plan;
+
+	plan->uid = user->uid;
+	plan->gid = user->gid;
+	plan->n_groups = user->additional_gids.n;
+	plan->groups = user->additional_gids.items;
+	plan->umask_set = user->umask.set;
+	plan->umask = user->umask.value;
+	/* Without a policy the pipes of an engine stay root's; runc and crun give them away too. */
+	plan->own_stdio_pipes = plan->uid != 0;
+}
+
+int plan_identity(struct planner *p)
+{
+	struct plan *plan = p->plan;
+	struct str_list env = {0};
+	bool exists;
+
+	set_user(p);
+	if (check_mapped(p) < 0)
+		return -1;
+	const char *passwd = read_in_rootfs(p, "/etc/passwd", &exists);
+	struct passwd_entry entry = passwd_find_uid(p->arena, passwd, plan->uid);
+
+	for (size_t i = 0; i < p->config->process.env.n; i++)
+		str_list_add(p->arena, &env, p->config->process.env.items[i]);
+	if (p->hardening->home_follows) {
+		bool known = entry.found && home_is_sane(entry.home);
+		env_set(p->arena, &env, "HOME", known ? entry.home : "/tmp/home");
+		if (!known)
+			plan->make_home = "/tmp/home";
+	} else if (!env_get(&env, "HOME")) {
+		/* As runc and crun have it, so that a shell finds its way. */
+		env_set(p->arena, &env, "HOME",
+			entry.found && home_is_sane(entry.home) ? entry.home : "/");
+	}
+	plan->envp = env.items;
+	plan->n_env = env.n;
+	if (p->hardening->identity_files)
+		add_identity_files(p, passwd, entry.found, env_get(&env, "HOME"));
+	return 0;
+}

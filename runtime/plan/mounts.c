@@ -1,0 +1,218 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "kernel.h"
+#include "path.h"
+#include "plan_internal.h"
+
+static struct plan_mount *add_mount(struct planner *p)
+{
+	struct plan *plan = p->plan;
+
+	plan->mounts = arena_grow(p->arena, plan->mounts, plan->n_mounts, sizeof(*plan->mounts));
+	struct plan_mount *m = &plan->mounts[plan->n_mounts++];
+	*m = (struct plan_mount){.tree = -1};
+	return m;
+}
+
+static int resolve(struct planner *p, const char *path, char out[PATH_MAX])
+{
+	if (path_resolve_text(p->rootfs, path, out, PATH_MAX) == 0)
+		return 0;
+	return path_clean(path, out, PATH_MAX);
+}
+
+bool plan_is_mounted(struct planner *p, const char *destination)
+{
+	char wanted[PATH_MAX], there[PATH_MAX];
+
+	if (resolve(p, destination, wanted) < 0)
+		return false;
+	for (size_t i = 0; i < p->config->n_mounts; i++) {
+		if (resolve(p, p->config->mounts[i].destination, there) == 0 &&
+		    strcmp(wanted, there) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int set_attributes(struct planner *p, const struct plan_mount *m)
+{
+	const struct plan_attr *a = &m->attr;
+
+	if ((a->recursive_set || a->recursive_clear) &&
+	    sys_set_attr(m->tree, true, a->recursive_set, a->recursive_clear, 0) < 0)
+		return error_errno(p->err, errno, "%s: setting the recursive options (r...)",
+				   m->label);
+	if ((a->set || a->clear) && sys_set_attr(m->tree, false, a->set, a->clear, 0) < 0)
+		return error_errno(p->err, errno, "%s: setting its options", m->label);
+	if (sys_set_attr(m->tree, a->propagation_recursive, 0, 0, a->propagation) < 0)
+		return error_errno(p->err, errno, "%s: setting its propagation", m->label);
+	return 0;
+}
+
+/*
+ * The source is looked up once: checked, and cloned through the same descriptor. The clone gets
+ * its options here, where the runtime's own rights over the mount are (mount_setattr(2) asks for
+ * CAP_SYS_ADMIN in the user namespace that owns it).
+ */
+static int plan_bind(struct planner *p, const struct config_mount *mount,
+		     const struct mount_words *words, struct plan_mount *m)
+{
+	struct stat st;
+
+	if (!mount->source || !*mount->source)
+		return error_set(p->err, "%s.source: a bind mount needs one", m->label);
+	cleanup_fd int source = openat(p->in->bundle, mount->source, O_PATH | O_CLOEXEC);
+	if (source < 0 || fstat(source, &st) < 0)
+		return error_errno(p->err, errno, "%s.source: %s", m->label, mount->source);
+	m->kind = PLAN_MOUNT_BIND;
+	m->is_file = !S_ISDIR(st.st_mode);
+	if (p->hardening->check_binds &&
+	    plan_check_bind(p, source, arena_printf(p->arena, "%s.source", m->label),
+			    mount->source) < 0)
+		return -1;
+	if (words->data_text)
+		findings_add(p->findings, FINDING_NOTE, arena_printf(p->arena, "%s.options", m->label),
+			     "a bind mount has no use for \"%s\": passed over", words->data_text);
+	if (p->in->check_only)
+		return 0;
+	m->tree = sys_clone_tree(source, words->recursive_bind);
+	if (m->tree < 0)
+		return error_errno(p->err, errno, "%s.source: cloning the mount of %s", m->label,
+				   mount->source);
+	/* Without a word it is private: what is mounted inside must not show up on the host. */
+	if (!m->attr.propagation) {
+		m->attr.propagation = MS_PRIVATE;
+		m->attr.propagation_recursive = true;
+	}
+	return set_attributes(p, m);
+}
+
+static int plan_new(struct planner *p, const struct config_mount *mount,
+		    const struct mount_words *words, struct plan_mount *m)
+{
+	if (!mount->type || !*mount->type)
+		return error_set(p->err, "%s.type: expected a file system, or a bind option", m->label);
+	if (words->attr.recursive_set || words->attr.recursive_clear)
+		return error_set(p->err, "%s.options: recursive options (r...) are for bind mounts",
+				 m->label);
+	m->kind = PLAN_MOUNT_NEW;
+	m->type = strcmp(mount->type, "cgroup") == 0 ? "cgroup2" : mount->type;
+	m->source = mount->source && *mount->source ? mount->source : mount->type;
+	if (words->copy_up && strcmp(m->type, "tmpfs") != 0)
+		return error_set(p->err, "%s.options: tmpcopyup is for tmpfs only", m->label);
+	return 0;
+}
+
+static int plan_one(struct planner *p, size_t index)
+{
+	const struct config_mount *mount = &p->config->mounts[index];
+	struct mount_words words;
+	char clean[PATH_MAX];
+	const char *label = arena_printf(p->arena, "mounts[%zu]", index);
+
+	if (plan_mount_words(p, &mount->options, label, &words) < 0)
+		return -1;
+	if (path_clean(mount->destination, clean, sizeof(clean)) < 0)
+		return error_errno(p->err, errno, "%s.destination", label);
+	if (strcmp(clean, "/") == 0)
+		return error_set(p->err, "%s.destination: the root itself can not be mounted over; "
+					 "use root.path",
+				 label);
+	struct plan_mount *m = add_mount(p);
+	m->label = label;
+	m->destination = mount->destination;
+	m->attr = words.attr;
+	m->superblock_flags = words.superblock_flags;
+	m->copy_up = words.copy_up;
+	if (mount->type && strcmp(mount->type, "bind") == 0)
+		words.bind = true;
+	if (words.remount) {
+		m->kind = PLAN_MOUNT_REMOUNT;
+		return 0;
+	}
+	if (words.bind)
+		return plan_bind(p, mount, &words, m);
+	m->data = words.data;
+	m->data_text = words.data_text;
+	return plan_new(p, mount, &words, m);
+}
+
+static void add_pair(struct planner *p, struct plan_mount *m, const char *key, char *value)
+{
+	m->data.items = arena_grow(p->arena, m->data.items, m->data.n, sizeof(*m->data.items));
+	m->data.items[m->data.n++] =
+	    (struct str_pair){.key = arena_strdup(p->arena, key), .value = value};
+	m->data_text = m->data_text
+			   ? arena_printf(p->arena, "%s,%s=%s", m->data_text, key, value)
+			   : arena_printf(p->arena, "%s=%s", key, value);
+}
+
+static void plan_policy_tmpfs(struct planner *p)
+{
+	const struct hardening *h = p->hardening;
+
+	for (size_t i = 0; i < h->n_tmpfs; i++) {
+		const struct hardening_tmpfs *t = &h->tmpfs[i];
+
+		if (plan_is_mounted(p, t->path))
+			continue;
+		struct plan_mount *m = add_mount(p);
+		m->kind = PLAN_MOUNT_NEW;
+		m->label = arena_printf(p->arena, "the policy's tmpfs");
+		m->destination = t->path;
+		m->type = "tmpfs";
+		m->source = "tmpfs";
+		m->attr.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			      (t->exec ? 0 : (uint64_t)MOUNT_ATTR_NOEXEC);
+		m->copy_up = t->copy_up;
+		m->owned = t->owned;
+		add_pair(p, m, "mode", arena_printf(p->arena, "%o", t->mode));
+		if (h->tmpfs_max_bytes)
+			add_pair(p, m, "size",
+				 arena_printf(p->arena, "%llu",
+					      (unsigned long long)h->tmpfs_max_bytes));
+		if (t->owned) {
+			add_pair(p, m, "uid", arena_printf(p->arena, "%u", p->plan->uid));
+			add_pair(p, m, "gid", arena_printf(p->arena, "%u", p->plan->gid));
+		}
+	}
+}
+
+/* Device nodes go into a /dev of the container's own, never into the image. */
+static void plan_policy_dev(struct planner *p)
+{
+	struct plan_mount *m;
+
+	if (!p->hardening->identity_files || plan_is_mounted(p, "/dev"))
+		return;
+	m = add_mount(p);
+	m->kind = PLAN_MOUNT_NEW;
+	m->label = "the policy's /dev";
+	m->destination = "/dev";
+	m->type = m->source = "tmpfs";
+	m->attr.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	add_pair(p, m, "mode", arena_strdup(p->arena, "755"));
+	add_pair(p, m, "size", arena_strdup(p->arena, "65536k"));
+}
+
+int plan_mounts(struct planner *p)
+{
+	plan_policy_dev(p);
+	plan_policy_tmpfs(p);
+	for (size_t i = 0; i < p->config->n_mounts; i++) {
+		if (plan_one(p, i) < 0)
+			return -1;
+	}
+	/* With a /dev of its own, nothing on the image needs to be a device or set-user-ID. */
+	if (p->hardening->no_setid_binds)
+		p->plan->rootfs_attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+	return 0;
+}

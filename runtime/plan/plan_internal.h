@@ -1,0 +1,65 @@
+/* What the files of the plan share. */
+#ifndef RUNSAFE_PLAN_INTERNAL_H
+#define RUNSAFE_PLAN_INTERNAL_H
+
+#include "plan.h"
+
+struct planner {
+	struct arena *arena;
+	const struct plan_input *in;
+	const struct config *config;
+	const struct hardening *hardening;
+	struct plan *plan;
+	struct findings *findings;
+	struct error *err;
+	int rootfs; /* O_PATH of the rootfs as found, for looking things up in it */
+};
+
+/* A rule of the policy says no: an error, or with check_only a FINDING_REFUSED and 0. */
+int plan_refuse(struct planner *p, const char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Each returns 0, or -1 with p->err set. namespaces.c */
+int plan_namespaces_make(struct planner *p);
+bool plan_namespace_is_own(const struct plan *plan, int clone_flag); /* new or joined */
+/* rootfs.c */
+int plan_rootfs(struct planner *p);
+/* mount_options.c */
+struct mount_words {
+	bool bind, recursive_bind, remount, copy_up;
+	struct plan_attr attr;
+	uint64_t superblock_flags;
+	struct str_map data;
+	const char *data_text;
+};
+int plan_mount_words(struct planner *p, const struct str_list *options, const char *label,
+		     struct mount_words *out);
+/* mounts.c */
+int plan_mounts(struct planner *p);
+bool plan_is_mounted(struct planner *p, const char *destination);
+/* binds.c */
+int plan_check_bind(struct planner *p, int source, const char *label, const char *text);
+/* devices.c */
+int plan_devices(struct planner *p);
+/* identity.c */
+int plan_identity(struct planner *p);
+/* passwd.c: looking into the rootfs's passwd and group, text in, text out. */
+struct passwd_entry {
+	char *name;
+	uint32_t uid, gid;
+	char *home;
+	bool found;
+};
+struct passwd_entry passwd_find_uid(struct arena *arena, const char *text, uint32_t uid);
+bool group_has_gid(const char *text, uint32_t gid);
+bool passwd_has_name(const char *text, const char *name);
+bool home_is_sane(const char *home);
+/* process.c */
+int plan_process(struct planner *p);
+int plan_sysctls(struct planner *p);
+/* capabilities.c */
+int plan_capability_sets(struct planner *p);
+/* binary.c */
+bool plan_must_protect_binary(const struct plan *plan, const struct config *config);
+
+#endif

@@ -1,0 +1,122 @@
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "plan_internal.h"
+
+/* Which namespace a sysctl belongs to; all others are the whole machine's. "kernel.msg" stands for
+ * all that start so. Sources: namespaces(7), ipc_namespaces(7), network_namespaces(7). */
+static const struct {
+	const char *prefix;
+	int flag;
+	const char *type;
+} owners[] = {
+    {"net/", CLONE_NEWNET, "network"},
+    {"fs/mqueue/", CLONE_NEWIPC, "ipc"},
+    {"kernel/msg", CLONE_NEWIPC, "ipc"},
+    {"kernel/sem", CLONE_NEWIPC, "ipc"},
+    {"kernel/shm", CLONE_NEWIPC, "ipc"},
+    {"kernel/auto_msgmni", CLONE_NEWIPC, "ipc"},
+    {"kernel/hostname", CLONE_NEWUTS, "uts"},
+    {"kernel/domainname", CLONE_NEWUTS, "uts"},
+    {"vm/memfd_noexec", CLONE_NEWPID, "pid"},
+};
+
+/* The two spellings of sysctl(8): whichever of '.' and '/' comes first separates. */
+static char *to_path(struct arena *arena, const char *key)
+{
+	char *path = arena_strdup(arena, key);
+
+	if (key[strcspn(key, "./")] != '.')
+		return path;
+	for (char *c = path; *c; c++)
+		*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
+	return path;
+}
+
+static bool is_plain(const char *path)
+{
+	return path[0] && path[0] != '/' && !strstr(path, "//") && strcmp(path, "..") != 0 &&
+	       strncmp(path, "../", 3) != 0 && !strstr(path, "/../") &&
+	       !(strlen(path) > 3 && strcmp(path + strlen(path) - 3, "/..") == 0) &&
+	       strlen(path) < 400;
+}
+
+static bool is_allowed(struct planner *p, const char *path)
+{
+	const struct str_list *allowed = &p->hardening->allowed_sysctls;
+
+	for (size_t i = 0; i < allowed->n; i++) {
+		if (strcmp(to_path(p->arena, allowed->items[i]), path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Not only a matter of policy: a container that writes the host's settings is never meant. */
+static int check_owner(struct planner *p, const char *key, const char *path)
+{
+	const char *json = arena_printf(p->arena, "linux.sysctl.%s", key);
+
+	if (is_allowed(p, path))
+		return 0;
+	for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++) {
+		if (strncmp(path, owners[i].prefix, strlen(owners[i].prefix)) != 0)
+			continue;
+		if (plan_namespace_is_own(p->plan, owners[i].flag))
+			return 0;
+		return plan_refuse(p, json,
+				   "it would change the host's, since the container has no %s "
+				   "namespace of its own",
+				   owners[i].type);
+	}
+	return plan_refuse(p, json, "it belongs to no namespace, so it would change the host's");
+}
+
+static void add(struct planner *p, const char *key, const char *path, const char *value,
+		bool optional)
+{
+	struct plan *plan = p->plan;
+
+	plan->sysctls = arena_grow(p->arena, plan->sysctls, plan->n_sysctls, sizeof(*plan->sysctls));
+	plan->sysctls[plan->n_sysctls++] =
+	    (struct plan_sysctl){.path = path, .key = key, .value = value, .optional = optional};
+}
+
+/* Before 6.6, 2 also refused memfd_create without flags, which glibc programs still do. */
+static const char *memfd_noexec_value(void)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	if (uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+	    (major > 6 || (major == 6 && minor >= 6)))
+		return "2";
+	return "1";
+}
+
+int plan_sysctls(struct planner *p)
+{
+	const struct str_map *sysctl = &p->config->linux_.sysctl;
+	bool memfd_set = false;
+
+	for (size_t i = 0; i < sysctl->n; i++) {
+		const char *key = sysctl->items[i].key;
+		const char *path = to_path(p->arena, key);
+
+		if (!is_plain(path))
+			return error_set(p->err, "linux.sysctl: \"%s\" is not the name of a sysctl",
+					 key);
+		if (check_owner(p, key, path) < 0)
+			return -1;
+		memfd_set |= strcmp(path, "vm/memfd_noexec") == 0;
+		add(p, key, path, sysctl->items[i].value, false);
+	}
+	/* The kernel has it since 6.3; before, there is nothing to set. */
+	if (p->hardening->memfd_noexec && !memfd_set && (p->plan->clone_flags & CLONE_NEWPID))
+		add(p, "vm.memfd_noexec", "vm/memfd_noexec", memfd_noexec_value(), true);
+	return 0;
+}
