@@ -23,7 +23,7 @@ static const struct config_mount spec_mounts[] = {
  * file; devpts has no gid=5, which a user namespace may not map. */
 static const char *const spec_options[N_SPEC_MOUNTS][8] = {
     {"nosuid", "noexec", "nodev"},
-    {"nosuid", "noexec", "strictatime", "mode=755", "size=65536k"},
+    {"nosuid", "strictatime", "mode=755", "size=65536k"},
     {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"},
     {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"},
     {"nosuid", "noexec", "nodev"},
