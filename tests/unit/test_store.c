@@ -241,6 +241,8 @@ static void foreign_folders_are_passed_over(void **state)
 	mkdir(below("runc"), 0755);
 	put("runc/state.json",
 	    "{\"id\":\"runc\",\"init_process_pid\":5,\"config\":{\"rootfs\":1}}");
+	mkdir(below("youki"), 0755);
+	put("youki/state.json", "{\"id\":\"youki\",\"status\":\"running\",\"pid\":1}");
 	mkdir(below("crun"), 0755);
 	put("crun/status", "{}");
 	mkdir(below("broken"), 0755);
@@ -253,6 +255,7 @@ static void foreign_folders_are_passed_over(void **state)
 	assert_string_equal(ids.items[0], "eins");
 	assert_string_equal(ids.items[1], "zwei");
 	assert_missing("runc");
+	assert_missing("youki");
 	assert_missing("crun");
 	assert_missing("file");
 	assert_missing("link");
@@ -372,6 +375,23 @@ static void a_waiter_sees_that_the_container_is_gone(void **state)
 	assert_int_equal(container_remove_dir(root, "one", &c, &err), 0);
 	container_close(&c);
 	assert_int_equal(exit_status(waiter), 2);
+}
+
+static void a_waiter_finds_the_container_that_was_made_anew(void **state)
+{
+	struct container old;
+	pid_t waiter;
+
+	(void)state;
+	make_ours("one", "created");
+	old = c;
+	waiter = in_child(open_reads_running, "locked");
+	usleep(50000);
+	assert_int_equal(container_remove_dir(root, "one", &old, &err), 0);
+	make_ours("one", "running");
+	container_close(&old);
+	container_close(&c);
+	assert_int_equal(exit_status(waiter), 0);
 }
 
 static void an_open_without_lock_does_not_wait_for_a_state_that_is_there(void **state)
@@ -508,6 +528,7 @@ int main(void)
 	    STORE_TEST(debris_is_removed_and_others_files_are_not),
 	    STORE_TEST(an_open_waits_for_the_create_at_work),
 	    STORE_TEST(a_waiter_sees_that_the_container_is_gone),
+	    STORE_TEST(a_waiter_finds_the_container_that_was_made_anew),
 	    STORE_TEST(an_open_without_lock_does_not_wait_for_a_state_that_is_there),
 	    STORE_TEST(creating_without_a_lock_was_abandoned),
 	    STORE_TEST(a_child_does_not_hold_a_closed_lock),
