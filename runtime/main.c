@@ -58,7 +58,7 @@ static void global_specs(struct globals *g, struct option_spec specs[N_GLOBAL_OP
 {
 	const struct option_spec all[N_GLOBAL_OPTIONS] = {
 	    {"root", 0, OPTION_TEXT, &g->root, "DIR",
-	     "where containers' state is kept (root's default: /run/runsafe)"},
+	     "where containers' state is kept (default for root: /run/runsafe)"},
 	    {"policy", 0, OPTION_TEXT, &g->policy, "NAME|FILE",
 	     "default, strict, oci, or a policy file"},
 	    {"allow", 0, OPTION_LIST, &g->allow, "NAME[=VALUE]",
@@ -83,17 +83,28 @@ static void global_specs(struct globals *g, struct option_spec specs[N_GLOBAL_OP
 
 static void usage(FILE *out, const struct option_spec *specs)
 {
-	const char *const *name;
-
 	options_usage(out, "runsafe [GLOBAL OPTIONS] COMMAND [ARGUMENTS]",
 		      "Runs OCI containers that are safe because runsafe started them.", specs);
 	fprintf(out, "\nCommands:\n");
 	for (const struct command *command = commands; command->name; command++)
 		fprintf(out, "  %-10s%s\n", command->name, command->summary);
-	fprintf(out, "\nWhat --allow takes:\n");
-	for (name = policy_setting_names(); *name; name++)
-		fprintf(out, "  %s\n", policy_setting_help(*name));
 	fprintf(out, "\n\"runsafe COMMAND --help\" says more about a command.\n");
+}
+
+/* What --help says beyond the usage that goes with an error. */
+static void help(const struct option_spec *specs)
+{
+	usage(stdout, specs);
+	printf("\nWhat --allow takes:\n");
+	for (const char *const *name = policy_setting_names(); *name; name++) {
+		const char *text = policy_setting_help(*name); /* "bind=PATH: what it does" */
+		const char *colon = strstr(text, ": ");
+
+		if (colon)
+			printf("  %-30.*s  %s\n", (int)(colon - text), text, colon + 2);
+		else
+			printf("  %-30s  %s\n", *name, text);
+	}
 }
 
 /*
@@ -202,17 +213,22 @@ static int choose_options(struct arena *arena, const struct globals *g, const ch
 	return choose_allow(arena, &g->allow, options, err);
 }
 
-static const struct command *find_command(const char *name, struct error *err)
+/* Returns NULL with err set, and with the usage on stderr where that helps. */
+static const struct command *find_command(const char *name, const struct option_spec *specs,
+					  struct error *err)
 {
 	const struct command *command = command_find(name);
 
 	if (command)
 		return command;
-	error_set(err, "unknown command \"%s\"", name);
 	for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++) {
-		if (strcmp(name, unbuilt[i]) == 0)
+		if (strcmp(name, unbuilt[i]) == 0) {
 			error_set(err, "%s: not supported by this version of runsafe yet", name);
+			return NULL;
+		}
 	}
+	usage(stderr, specs);
+	error_set(err, "unknown command \"%s\"", name);
 	return NULL;
 }
 
@@ -236,11 +252,9 @@ static int run_command(struct arena *arena, int argc, char **argv, const struct 
 		argv = help_argv;
 		argc = 2;
 	}
-	command = find_command(argv[0], err);
-	if (!command) {
-		usage(stderr, specs);
+	command = find_command(argv[0], specs, err);
+	if (!command)
 		return 1;
-	}
 	if (choose_options(arena, g, program, &options, err) < 0)
 		return 1;
 	return command->main(argc, argv, &options, arena, err);
@@ -267,7 +281,7 @@ static int runsafe(struct arena *arena, int argc, char **argv, struct error *err
 		return 1;
 	}
 	if (g.help || (argc - first == 1 && strcmp(argv[first], "help") == 0)) {
-		usage(stdout, specs);
+		help(specs);
 		return 0;
 	}
 	if (g.version)
