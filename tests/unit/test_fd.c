@@ -42,6 +42,14 @@ static void test_cleanup_closes_and_keeps_errno(void **state)
 	assert_int_equal(errno, EXDEV);
 	assert_int_equal(fcntl(number, F_GETFD), -1);
 	{
+		/* close(2) fails here. */
+		cleanup_fd int fd = 1 << 20;
+
+		(void)fd;
+		errno = EXDEV;
+	}
+	assert_int_equal(errno, EXDEV);
+	{
 		cleanup_fd int fd = temporary_file();
 
 		number = fd_take(&fd);

@@ -41,6 +41,11 @@ static void test_a_list_always_ends_with_null(void **state)
 	assert_true(str_list_has(&list, "57"));
 	assert_false(str_list_has(&list, "100"));
 	assert_false(str_list_has(&(struct str_list){0}, "0"));
+	/* Also one that was cut short. */
+	list.n = 5;
+	str_list_add(&arena, &list, "new");
+	assert_string_equal(list.items[5], "new");
+	assert_null(list.items[6]);
 }
 
 static void test_a_map_replaces_and_appends(void **state)
