@@ -183,6 +183,7 @@ struct plan {
 	const char *state_before_pid; /* {"ociVersion":...,"status":"creating","pid": */
 	const char *state_after_pid;
 	const char *started_before_pid; /* the same with status "created", for startContainer */
+	const char *started_after_pid;
 
 	/* descriptors the child needs */
 	int proc;          /* the host's /proc, checked by fstatfs(2) */

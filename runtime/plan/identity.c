@@ -113,7 +113,7 @@ static void set_user(struct planner *p)
 	plan->umask_set = user->umask.set;
 	plan->umask = user->umask.value;
 	/* Without a policy the pipes of an engine stay root's; runc and crun give them away too. */
-	plan->own_stdio_pipes = plan->uid != 0;
+	plan->own_stdio_pipes = plan->uid != 0 || plan->user_namespace;
 }
 
 int plan_identity(struct planner *p)

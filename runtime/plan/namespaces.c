@@ -63,7 +63,7 @@ static int add_join(struct planner *p, const struct namespace_word *word,
 {
 	struct plan *plan = p->plan;
 	struct stat st;
-	bool hosts;
+	bool hosts = false;
 	cleanup_fd int fd = open(ns->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)

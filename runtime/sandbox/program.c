@@ -120,7 +120,7 @@ int program_execute(struct child *child, struct error *err)
 	if (wait_at_gate(plan, child->socket) < 0)
 		_exit(1);
 	if (hooks_run(&plan->start_container, plan->started_before_pid, getpid(),
-		      plan->state_after_pid, err) < 0)
+		      plan->started_after_pid, err) < 0)
 		return -1;
 	execve(child->program, plan->argv, plan->envp);
 	return tell(err, plan->argv[0], errno);

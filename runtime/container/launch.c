@@ -1,0 +1,343 @@
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "log.h"
+#include "process.h"
+
+#define KILL_TIMEOUT_MS 10000
+
+static int open_bundle(struct launch *l, struct error *err)
+{
+	char real[PATH_MAX];
+	const char *path = l->create->bundle ? l->create->bundle : ".";
+
+	l->bundle = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (l->bundle < 0)
+		return error_errno(err, errno, "opening the bundle %s", path);
+	if (!realpath(path, real))
+		return error_errno(err, errno, "looking up the bundle %s", path);
+	l->bundle_path = arena_strdup(l->arena, real);
+	return 0;
+}
+
+static bool in_user_namespace(void)
+{
+	struct arena arena = ARENA_INIT;
+	char *text = NULL;
+	unsigned int inside = 1, outside = 1, size = 0;
+
+	/* The initial user namespace, and only it, maps all ids onto themselves. */
+	if (file_read_all(&arena, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0)
+		(void)sscanf(text, "%u %u %u", &inside, &outside, &size);
+	arena_free(&arena);
+	return !(inside == 0 && outside == 0 && size == UINT_MAX);
+}
+
+static int harden(struct launch *l, bool check, struct error *err)
+{
+	size_t length;
+	const struct policy *policy =
+	    policy_choose(l->arena, l->options, &l->policy_text, &length, err);
+	if (!policy)
+		return -1;
+	struct policy_input input = {
+	    .policy = policy,
+	    .allow = l->options->allow,
+	    .n_allow = l->options->n_allow,
+	    .no_new_keyring = l->create->no_new_keyring,
+	    .in_user_namespace = l->config.linux_.n_uid_mappings && in_user_namespace(),
+	};
+	l->policy_name = policy_name(policy);
+	return policy_apply(l->arena, &input, check, &l->config, &l->hardening, &l->findings, err);
+}
+
+static int check_terminal(struct launch *l, struct error *err)
+{
+	bool detached = l->create->detach || !l->create->id;
+
+	if (l->plan.terminal && detached && !l->create->console_socket)
+		return error_set(err, "process.terminal: cannot allocate a terminal for a container "
+				      "that is left alone without --console-socket");
+	if (!l->plan.terminal && l->create->console_socket)
+		return error_set(err, "--console-socket: the container has no terminal "
+				      "(process.terminal is false)");
+	return 0;
+}
+
+int launch_prepare(struct launch *l, bool check, struct error *err)
+{
+	struct plan_input input;
+
+	l->findings.arena = l->arena;
+	l->bundle = l->console_socket = l->container.dir = l->cgroup.dir = -1;
+	l->plan.rootfs_tree = l->plan.proc = l->plan.gate = l->plan.report = -1;
+	l->sandbox = (struct sandbox){.pid = -1, .pidfd = -1, .socket = -1, .console = -1};
+	if (open_bundle(l, err) < 0 || config_read(l->arena, l->bundle, &l->config, err) < 0 ||
+	    harden(l, check, err) < 0)
+		return -1;
+	input = (struct plan_input){
+	    .config = &l->config,
+	    .hardening = &l->hardening,
+	    .id = l->create->id,
+	    .bundle = l->bundle,
+	    .bundle_path = l->bundle_path,
+	    .no_pivot = l->create->no_pivot,
+	    .preserve_fds = l->create->preserve_fds,
+	    .check_only = check,
+	};
+	if (plan_make(l->arena, &input, &l->plan, &l->findings, err) < 0)
+		return -1;
+	if (check)
+		return 0;
+	if (l->plan.protect_binary)
+		return seal_and_reexecute(err);
+	return check_terminal(l, err);
+}
+
+static char *now_text(struct arena *arena)
+{
+	struct timespec now;
+	struct tm utc;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+	return arena_printf(arena, "%s.%09ldZ", text, now.tv_nsec);
+}
+
+static char *owner_text(struct arena *arena)
+{
+	/* Not getpwuid(3): its modules may ask the network, and each start would wait. */
+	return getuid() == 0 ? arena_strdup(arena, "root") : arena_printf(arena, "%u", getuid());
+}
+
+static const char *driver_name(const struct runtime_options *options)
+{
+	return options->driver == CGROUP_DRIVER_DISABLED || options->cgroup == CGROUP_NONE
+		   ? "disabled"
+		   : "cgroupfs";
+}
+
+static void fill_state(struct launch *l)
+{
+	struct container_state *s = &l->container.state;
+	char boot_id[BOOT_ID_SIZE];
+
+	process_boot_id(boot_id);
+	*s = (struct container_state){
+	    .oci_version = l->config.oci_version,
+	    .id = arena_strdup(l->arena, l->create->id),
+	    .bundle = l->bundle_path,
+	    .rootfs = arena_strdup(l->arena, l->plan.rootfs_path),
+	    .created = now_text(l->arena),
+	    .owner = owner_text(l->arena),
+	    .recorded = arena_strdup(l->arena, "creating"),
+	    .boot_id = arena_strdup(l->arena, boot_id),
+	    .cgroup_driver = arena_strdup(l->arena, driver_name(l->options)),
+	    .cgroup_path = l->cgroup.path,
+	    .policy = arena_strdup(l->arena, l->policy_name),
+	    .policy_text = arena_strdup(l->arena, l->policy_text),
+	    .own_pid_namespace = l->plan.clone_flags & CLONE_NEWPID,
+	    .config = l->config,
+	    .findings = l->findings,
+	};
+}
+
+void launch_state_text(struct arena *arena, const struct container_state *state,
+		       enum container_status status, const char **before_pid, const char **after_pid)
+{
+	/* The pid is known only where the hook runs: a number that stands out marks its place, and
+	 * the first hit is the key's, since only the checked id stands before it. */
+	static const char mark[] = "\"pid\":2147483647";
+	struct container_state copy = *state;
+
+	copy.pid = 2147483647;
+	const char *text = container_state_json(arena, &copy, status, false);
+	const char *at = strstr(text, mark);
+	*before_pid = arena_strndup(arena, text, (size_t)(at - text) + strlen("\"pid\":"));
+	*after_pid = arena_strdup(arena, at + strlen(mark));
+}
+
+static int make_cgroup(struct launch *l, struct error *err)
+{
+	if (cgroup_create(l->arena, &l->cgroup_request, &l->cgroup, &l->findings, err) < 0)
+		return -1;
+	l->container.state.cgroup_path = l->cgroup.path;
+	l->container.state.findings = l->findings;
+	return 0;
+}
+
+static void ask_for_cgroup(struct launch *l)
+{
+	const struct config_linux *linux_ = &l->config.linux_;
+
+	l->cgroup_request = (struct cgroup_request){
+	    .mode = l->options->cgroup,
+	    .driver = l->options->driver,
+	    .path = linux_->cgroups_path && *linux_->cgroups_path ? linux_->cgroups_path : NULL,
+	    .id = l->create->id,
+	    .resources = &linux_->resources,
+	    .own_user_namespace = l->plan.clone_flags & CLONE_NEWUSER,
+	    .owner = linux_->n_uid_mappings ? linux_->uid_mappings[0].host_id : 0,
+	    .devices = linux_->devices,
+	    .n_devices = linux_->n_devices,
+	    .restrict_devices = l->hardening.restrict_devices || linux_->resources.n_devices,
+	    .allow_mknod = !l->hardening.restrict_devices,
+	};
+}
+
+/* The pid, where hooks and other commands can see it. */
+static int record_pid(struct launch *l, struct error *err)
+{
+	struct container_state *s = &l->container.state;
+	char letter;
+
+	s->pid = l->sandbox.pid;
+	if (process_stat(l->sandbox.pid, &s->start_time, &letter) < 0)
+		return error_errno(err, errno, "looking at the container's process");
+	return 0;
+}
+
+int launch_record(struct launch *l, const char *recorded, struct error *err)
+{
+	l->container.state.recorded = arena_strdup(l->arena, recorded);
+	return container_write_state(l->arena, &l->container, err);
+}
+
+static int runtime_hooks(struct launch *l, struct error *err)
+{
+	const struct plan *plan = &l->plan;
+
+	l->hooks_began = true;
+	/* A hook may ask for the container's state by its id. */
+	if (record_pid(l, err) < 0 || container_write_state(l->arena, &l->container, err) < 0)
+		return -1;
+	if (hooks_run(&plan->prestart, plan->state_before_pid, l->sandbox.pid,
+		      plan->state_after_pid, err) < 0 ||
+	    hooks_run(&plan->create_runtime, plan->state_before_pid, l->sandbox.pid,
+		      plan->state_after_pid, err) < 0)
+		return -1;
+	return sandbox_continue(&l->sandbox, err);
+}
+
+static int bring_to_gate(struct launch *l, struct error *err)
+{
+	enum sandbox_event event;
+
+	if (sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) < 0)
+		return -1;
+	do {
+		if (sandbox_wait(&l->sandbox, &l->plan, &event, err) < 0)
+			return -1;
+		if (event == SANDBOX_NAMESPACES && runtime_hooks(l, err) < 0)
+			return -1;
+	} while (event != SANDBOX_READY);
+	if (l->console_socket >= 0 && console_send(l->console_socket, l->sandbox.console, err) < 0)
+		return -1;
+	return record_pid(l, err);
+}
+
+static int make_all(struct launch *l, enum plan_gate gate, struct error *err)
+{
+	struct plan *plan = &l->plan;
+
+	ask_for_cgroup(l);
+	l->cgroup.path = cgroup_choose_path(l->arena, &l->cgroup_request, err);
+	if (!l->cgroup.path)
+		return -1;
+	fill_state(l);
+	/* Before the cgroup is made: a delete after a crash has to know where it lies. */
+	if (container_write_state(l->arena, &l->container, err) < 0 || make_cgroup(l, err) < 0)
+		return -1;
+	launch_state_text(l->arena, &l->container.state, STATUS_CREATING, &plan->state_before_pid,
+			  &plan->state_after_pid);
+	if (plan->start_container.n) {
+		const char *after;
+		launch_state_text(l->arena, &l->container.state, STATUS_CREATED,
+				  &plan->started_before_pid, &after);
+		plan->started_after_pid = after;
+	}
+	if (gate == PLAN_GATE_FIFO && sandbox_make_gate(l->container.dir, plan, err) < 0)
+		return -1;
+	if (bring_to_gate(l, err) < 0)
+		return -1;
+	if (launch_record(l, "created", err) < 0)
+		return -1;
+	return l->create->pid_file ? pid_file_write(l->create->pid_file, l->sandbox.pid, err) : 0;
+}
+
+int launch_go(struct launch *l, enum plan_gate gate, struct error *err)
+{
+	if (container_check_id(l->create->id, err) < 0)
+		return -1;
+	if (l->create->console_socket) {
+		l->console_socket = console_connect(l->create->console_socket, err);
+		if (l->console_socket < 0)
+			return -1;
+	}
+	if (container_make(l->arena, l->options->root, l->create->id, &l->container, err) < 0) {
+		l->container.dir = -1;
+		return -1;
+	}
+	if (make_all(l, gate, err) == 0)
+		return 0;
+	launch_undo(l);
+	return -1;
+}
+
+static void run_poststop(struct launch *l)
+{
+	struct plan_hook_list hooks;
+	struct error err = ERROR_INIT;
+	const char *before, *after;
+
+	plan_hooks(l->arena, &l->config.hooks.poststop, "hooks.poststop", &hooks);
+	launch_state_text(l->arena, &l->container.state, STATUS_STOPPED, &before, &after);
+	for (size_t i = 0; i < hooks.n; i++) {
+		struct plan_hook_list one = {.items = &hooks.items[i], .n = 1};
+		if (hooks_run(&one, before, 0, after, &err) < 0)
+			log_debug("%s", err.text);
+	}
+}
+
+void launch_undo(struct launch *l)
+{
+	struct error ignored = ERROR_INIT;
+
+	sandbox_abandon(&l->sandbox);
+	if (l->cgroup.dir >= 0) {
+		(void)cgroup_kill(l->cgroup.path, KILL_TIMEOUT_MS, &ignored);
+		(void)cgroup_remove(l->cgroup.path, KILL_TIMEOUT_MS, &ignored);
+	}
+	if (l->create->pid_file && l->sandbox.pid > 0)
+		(void)unlink(l->create->pid_file);
+	if (l->container.dir >= 0)
+		(void)container_remove_dir(l->options->root, l->create->id, &l->container, &ignored);
+	l->container.dir = -1;
+	if (l->hooks_began)
+		run_poststop(l);
+}
+
+void launch_close(struct launch *l)
+{
+	plan_close(&l->plan);
+	sandbox_close(&l->sandbox);
+	fd_cleanup(&l->cgroup.dir);
+	fd_cleanup(&l->console_socket);
+	fd_cleanup(&l->bundle);
+	if (l->container.dir >= 0)
+		container_close(&l->container);
+	l->container.dir = -1;
+}

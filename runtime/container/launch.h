@@ -1,0 +1,89 @@
+/* From a bundle to a container that waits at its gate: what create, run and check share. */
+#ifndef RUNSAFE_CONTAINER_LAUNCH_H
+#define RUNSAFE_CONTAINER_LAUNCH_H
+
+#include <poll.h>
+
+#include "container.h"
+#include "plan.h"
+#include "sandbox.h"
+
+struct launch {
+	struct arena *arena;
+	const struct runtime_options *options;
+	const struct create_options *create;
+	int bundle; /* open directory */
+	char *bundle_path;
+	struct config config;
+	struct hardening hardening;
+	const char *policy_name;
+	const char *policy_text;
+	struct findings findings;
+	struct plan plan;
+	struct cgroup_request cgroup_request;
+	struct cgroup cgroup;
+	struct container container;
+	struct sandbox sandbox;
+	int console_socket; /* connected, or -1 */
+	bool hooks_began;   /* from then on a failure runs the poststop hooks */
+};
+
+/* Stages 1 to 3: reads, hardens, plans. Nothing is made yet. check: refusals are findings. */
+int launch_prepare(struct launch *launch, bool check, struct error *err);
+
+/*
+ * Makes the container's directory and cgroup and brings the child to its gate. On failure nothing
+ * is left behind. gate says how `start` will reach it.
+ */
+int launch_go(struct launch *launch, enum plan_gate gate, struct error *err);
+
+/* Kills what was started and takes all of it away again. */
+void launch_undo(struct launch *launch);
+
+/* Closes descriptors; the container stays. */
+void launch_close(struct launch *launch);
+
+/* Writes recorded ("running") into the state. */
+int launch_record(struct launch *launch, const char *recorded, struct error *err);
+
+/* The state JSON around its pid, for hooks_run(). */
+void launch_state_text(struct arena *arena, const struct container_state *state,
+		       enum container_status status, const char **before_pid,
+		       const char **after_pid);
+
+/*
+ * Runs this program once more from a read-only mount of its own file, where the workload could
+ * write to that file otherwise (CVE-2019-5736). Returns only on failure, -1 with err set.
+ */
+int seal_and_reexecute(struct error *err);
+
+/* Connects to the socket that gets the terminal's master. Returns the descriptor or -1. */
+int console_connect(const char *path, struct error *err);
+
+/* Sends the terminal's master there (SCM_RIGHTS). */
+int console_send(int socket, int master, struct error *err);
+
+/* Writes the pid, beside and renamed. */
+int pid_file_write(const char *path, pid_t pid, struct error *err);
+
+/* run in the foreground: waits for the workload, relaying signals and the terminal. *status is the
+ * exit status, 128+N for a signal. */
+int supervise(struct launch *launch, int *status, struct error *err);
+
+/* terminal.c: the caller's terminal in raw mode, and the bytes between it and the container's. */
+struct terminal {
+	int master;  /* -1: no terminal */
+	bool raw;    /* stdin is a terminal and was changed */
+	bool input_open;
+	char in[4096], out[4096];
+	size_t n_in, n_out;
+};
+void terminal_open(struct terminal *terminal, int master);
+void terminal_resize(struct terminal *terminal);
+void terminal_again(struct terminal *terminal); /* raw mode once more, after SIGCONT */
+void terminal_close(struct terminal *terminal); /* drains what is left and restores the mode */
+
+void terminal_want(const struct terminal *terminal, struct pollfd polls[3]);
+void terminal_move(struct terminal *terminal, const struct pollfd polls[3]);
+
+#endif

@@ -1,0 +1,58 @@
+#include <errno.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "launch.h"
+#include "start.h"
+
+static int go(struct launch *l, struct error *err)
+{
+	if (launch_go(l, PLAN_GATE_SOCKET, err) < 0)
+		return -1;
+	l->hooks_began = true; /* whatever happens now, poststop follows */
+	if (sandbox_open_gate(&l->sandbox, err) < 0 || launch_record(l, "running", err) < 0 ||
+	    start_poststart(l->arena, &l->container.state, err) < 0) {
+		launch_undo(l);
+		return -1;
+	}
+	/* Others may look at it, kill it and delete it from now on. */
+	container_close(&l->container);
+	l->container.dir = -1;
+	return 0;
+}
+
+static int finish(struct launch *l, struct error *err)
+{
+	struct error gone = ERROR_INIT;
+	struct container there;
+
+	if (l->create->keep)
+		return 0;
+	/* Somebody else's delete may have been faster. */
+	if (container_open(l->arena, l->options->root, l->create->id, false, &there, &gone) < 0)
+		return 0;
+	container_close(&there);
+	return container_delete(l->arena, l->options, l->create->id, true, err);
+}
+
+int container_run(struct arena *arena, const struct runtime_options *options,
+		  const struct create_options *create, int *status, struct error *err)
+{
+	struct launch launch = {.arena = arena, .options = options, .create = create};
+
+	if (!create->no_subreaper && !create->detach &&
+	    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return error_errno(err, errno, "becoming the reaper of the workload's orphans");
+	int result = launch_prepare(&launch, false, err);
+	if (result == 0)
+		result = go(&launch, err);
+	*status = 0;
+	if (result == 0 && !create->detach) {
+		result = supervise(&launch, status, err);
+		if (finish(&launch, err) < 0)
+			result = -1;
+	}
+	launch_close(&launch);
+	return result;
+}

@@ -1,0 +1,71 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "launch.h"
+#include "process.h"
+#include "start.h"
+
+#define STOP_TIMEOUT_MS 10000
+
+static int wrong_status(const char *id, enum container_status status, struct error *err)
+{
+	if (status == STATUS_STOPPED)
+		return error_set(err, "cannot start container %s: container not running (it has "
+				      "stopped already; delete it and create it again)",
+				 id);
+	return error_set(err, "cannot start container %s: it is %s, expected created", id,
+			 container_status_name(status));
+}
+
+int start_poststart(struct arena *arena, const struct container_state *state, struct error *err)
+{
+	struct plan_hook_list hooks;
+	const char *before, *after;
+
+	if (state->config.hooks.poststart.n == 0)
+		return 0;
+	plan_hooks(arena, &state->config.hooks.poststart, "hooks.poststart", &hooks);
+	launch_state_text(arena, state, STATUS_RUNNING, &before, &after);
+	if (hooks_run(&hooks, before, (pid_t)state->pid, after, err) == 0)
+		return 0;
+	/* runtime.md, lifecycle step 9: an error, and the container is stopped. */
+	cleanup_fd int pidfd = process_open(state);
+	if (pidfd >= 0 && process_signal(pidfd, SIGKILL) == 0)
+		(void)process_wait(pidfd, STOP_TIMEOUT_MS);
+	return -1;
+}
+
+static int open_gate(struct arena *arena, struct container *container, struct error *err)
+{
+	if (sandbox_open_gate_fifo(container->dir, err) < 0) {
+		if (err->number == ENXIO)
+			return error_set(err, "cannot start container %s: it is running, expected "
+					      "created",
+					 container->state.id);
+		return -1;
+	}
+	(void)unlinkat(container->dir, "gate", 0);
+	(void)unlinkat(container->dir, "report", 0);
+	container->state.recorded = arena_strdup(arena, "running");
+	return container_write_state(arena, container, err);
+}
+
+int container_start(struct arena *arena, const struct runtime_options *options, const char *id,
+		    struct error *err)
+{
+	struct container container;
+
+	if (container_open(arena, options->root, id, true, &container, err) < 0)
+		return -1;
+	enum container_status status = container_status(&container.state);
+	int result = status == STATUS_CREATED ? open_gate(arena, &container, err)
+					      : wrong_status(id, status, err);
+	if (result == 0)
+		result = start_poststart(arena, &container.state, err);
+	container_close(&container);
+	err->exit_status = 0;
+	return result;
+}

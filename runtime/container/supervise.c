@@ -1,0 +1,167 @@
+/* run in the foreground: like the workload itself to whoever started it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "launch.h"
+#include "process.h"
+
+#define FREEZE_TIMEOUT_MS 2000
+
+struct supervisor {
+	struct launch *launch;
+	struct terminal terminal;
+	int signals; /* signalfd(2) */
+	bool ended;
+	int status; /* wait status of the workload */
+	int fatal;  /* a signal that we had to make fatal ourselves; 0: none */
+};
+
+/* Synchronous signals stay: blocked, they would only hide a fault of our own. */
+static int watch_signals(sigset_t *before, struct error *err)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP, SIGABRT};
+	sigset_t all;
+
+	sigfillset(&all);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&all, own[i]);
+	if (sigprocmask(SIG_SETMASK, &all, before) < 0)
+		return error_errno(err, errno, "blocking signals");
+	int fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? error_errno(err, errno, "signalfd") : fd;
+}
+
+/* Whether sig would do nothing at all: the first process of a pid namespace gets no signal that it
+ * has no handler for (pid_namespaces(7)). */
+static bool has_no_handler(struct supervisor *s, int sig)
+{
+	char path[32], *text = NULL;
+	bool none = true;
+	struct arena arena = ARENA_INIT;
+	static const char *const sets[] = {"\nSigIgn:", "\nSigCgt:", "\nSigBlk:"};
+
+	snprintf(path, sizeof(path), "%d/status", s->launch->sandbox.pid);
+	if (file_read_all(&arena, s->launch->plan.proc, path, 65536, &text, NULL) < 0)
+		none = false;
+	for (size_t i = 0; none && i < 3; i++) {
+		const char *at = strstr(text, sets[i]);
+		none = at && !(strtoull(at + strlen(sets[i]), NULL, 16) >> (sig - 1) & 1);
+	}
+	arena_free(&arena);
+	return none;
+}
+
+/* A program run directly would end on ^C; as the first of its namespace it would not even notice. */
+static void forward(struct supervisor *s, int sig)
+{
+	int pidfd = s->launch->sandbox.pidfd;
+	bool ends = sig == SIGHUP || sig == SIGINT || sig == SIGQUIT || sig == SIGTERM;
+
+	if (ends && s->launch->container.state.own_pid_namespace && has_no_handler(s, sig)) {
+		s->fatal = sig;
+		sig = SIGKILL;
+	}
+	(void)process_signal(pidfd, sig);
+}
+
+/* ^Z: the whole container stops, not only its first process; and then we do. */
+static void stop(struct supervisor *s)
+{
+	const char *cgroup = s->launch->cgroup.path;
+	struct error ignored = ERROR_INIT;
+	bool frozen = s->launch->cgroup.dir >= 0 &&
+		      cgroup_freeze(cgroup, true, FREEZE_TIMEOUT_MS, &ignored) == 0;
+
+	if (!frozen)
+		(void)process_signal(s->launch->sandbox.pidfd, SIGSTOP);
+	raise(SIGSTOP);
+	if (frozen)
+		(void)cgroup_freeze(cgroup, false, FREEZE_TIMEOUT_MS, &ignored);
+	else
+		(void)process_signal(s->launch->sandbox.pidfd, SIGCONT);
+	terminal_again(&s->terminal);
+}
+
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == s->launch->sandbox.pid) {
+			s->ended = true;
+			s->status = status;
+		}
+	}
+}
+
+static void take_signals(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
+		switch ((int)info.ssi_signo) {
+		case SIGCHLD:
+			reap(s);
+			break;
+		case SIGWINCH:
+			terminal_resize(&s->terminal);
+			if (s->terminal.master < 0)
+				forward(s, SIGWINCH);
+			break;
+		case SIGTSTP:
+		case SIGTTIN:
+		case SIGTTOU:
+			stop(s);
+			break;
+		case SIGCONT:
+			terminal_again(&s->terminal);
+			break;
+		case SIGPIPE: /* ours: an output of the terminal that nobody reads */
+			break;
+		default:
+			forward(s, (int)info.ssi_signo);
+		}
+	}
+}
+
+int supervise(struct launch *l, int *status, struct error *err)
+{
+	struct supervisor s = {.launch = l};
+	sigset_t before;
+	cleanup_fd int signals = watch_signals(&before, err);
+
+	if (signals < 0)
+		return -1;
+	s.signals = signals;
+	bool relay = l->sandbox.console >= 0 && l->console_socket < 0;
+	terminal_open(&s.terminal, relay ? l->sandbox.console : -1);
+	/* It may have ended before we looked. */
+	reap(&s);
+	while (!s.ended) {
+		struct pollfd polls[4];
+		terminal_want(&s.terminal, polls);
+		polls[3] = (struct pollfd){.fd = signals, .events = POLLIN};
+		if (poll(polls, 4, -1) < 0 && errno != EINTR)
+			break;
+		terminal_move(&s.terminal, polls);
+		if (polls[3].revents)
+			take_signals(&s);
+	}
+	terminal_close(&s.terminal);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (WIFSIGNALED(s.status))
+		*status = 128 + (s.fatal ? s.fatal : WTERMSIG(s.status));
+	else
+		*status = WEXITSTATUS(s.status);
+	return 0;
+}
