@@ -221,6 +221,24 @@ static void allow_is_parsed(void **state)
 	}
 }
 
+static void the_examples_of_the_documentation_are_policies(void **state)
+{
+	static const char *const examples[] = {
+	    "{\"name\": \"our-servers\", \"extends\": \"default\", \"rootfs\": {\"readonly\": "
+	    "false}}",
+	    "{\"extends\": \"default\", \"limits\": {\"memory\": \"4g\", \"pids\": "
+	    "\"unlimited\"}}",
+	    "{\"extends\": \"default\", \"rootfs\": {\"tmpfs\": {\"/var/cache/nginx\": {}, "
+	    "\"/opt/jit\": {\"exec\": true}}}}",
+	    "{\"extends\": \"default\", \"seccomp\": {\"allow\": [\"ptrace\"]}}",
+	    "{\"extends\": \"strict\", \"allow\": [\"tmpfs\", \"capability\"]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++)
+		assert_non_null(policy_of(examples[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +253,7 @@ int main(void)
 	    cmocka_unit_test_teardown(a_comment_may_be_anything, free_arena),
 	    cmocka_unit_test_teardown(names_and_help_agree, free_arena),
 	    cmocka_unit_test_teardown(allow_is_parsed, free_arena),
+	    cmocka_unit_test_teardown(the_examples_of_the_documentation_are_policies, free_arena),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
