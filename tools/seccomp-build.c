@@ -62,7 +62,7 @@ static int split(struct build *b, const char *text, const char **name, const cha
 
 static int add_table(struct build *b, const char *text, struct error *err)
 {
-	const char *name = NULL, *path = NULL;
+	const char *name = "", *path = "";
 
 	if (b->n_tables == MAX_TABLES)
 		return error_set(err, "at most %d tables", MAX_TABLES);

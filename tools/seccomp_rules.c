@@ -1,6 +1,5 @@
 /* The rules of each system call by number, out of profiles in the OCI form. */
 #include <linux/seccomp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,18 +14,19 @@
 static int number_line(struct arena *arena, char *line, size_t lineno, struct number_table *out,
 		       struct error *err)
 {
-	char name[64];
-	unsigned int number;
+	char *name;
+	unsigned long number;
 
-	if (line[0] == '#' || line[0] == '\0')
+	if (line[0] == '#')
 		return 0;
-	if (sscanf(line, "%u %63s", &number, name) != 2 || number >= MAX_NUMBER)
+	number = strtoul(line, &name, 10);
+	if (name == line || name[0] != ' ' || name[1] == '\0' || number >= MAX_NUMBER)
 		return error_set(err, "%s:%zu: expected \"number name\", got \"%s\"", out->label,
 				 lineno, line);
 	if (out->names[number])
-		return error_set(err, "%s:%zu: number %u is given twice", out->label, lineno,
+		return error_set(err, "%s:%zu: number %lu is given twice", out->label, lineno,
 				 number);
-	out->names[number] = arena_strdup(arena, name);
+	out->names[number] = arena_strdup(arena, name + 1);
 	return 0;
 }
 

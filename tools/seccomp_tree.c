@@ -233,7 +233,7 @@ int program_build(const struct calls *calls, uint32_t arch, struct program *out,
 	write_blocks(&w, &t);
 	root = subtree(&w, t.intervals, t.n);
 	if (root != w.n)
-		root = bring_near(&w, root);
+		bring_near(&w, root);
 	root = push(&w, LOAD, offsetof(struct seccomp_data, nr), 0, 0);
 	/* int 0x80 and AArch32 have other numbers and other doors (socketcall). */
 	jump(&w, EQ, arch, root, answer_place(&w, SECCOMP_RET_KILL_PROCESS));

@@ -1,5 +1,6 @@
 /* Our own profile: programs that were made when runsafe was built, chosen by machine and groups. */
 #include <linux/audit.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "seccomp.h"
@@ -21,20 +22,27 @@ const struct seccomp_table *seccomp_table_native(void)
 	return NULL;
 }
 
+/* "ptrace, other" */
+static void list_groups(char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; seccomp_table_groups[i] && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i > 0 ? ", " : "",
+					 seccomp_table_groups[i]);
+}
+
 static int group_bit(const char *name, size_t *bit, struct error *err)
 {
-	char known[256] = "";
+	char known[256];
 
-	for (size_t i = 0; seccomp_table_groups[i]; i++) {
+	for (size_t i = 0; seccomp_table_groups[i]; i++)
 		if (strcmp(seccomp_table_groups[i], name) == 0) {
 			*bit = (size_t)1 << i;
 			return 0;
 		}
-		if (strlen(known) + strlen(seccomp_table_groups[i]) + 3 < sizeof(known)) {
-			strcat(known, i > 0 ? ", " : "");
-			strcat(known, seccomp_table_groups[i]);
-		}
-	}
+	list_groups(known, sizeof(known));
 	return error_set(err,
 			 "the built-in seccomp profile has no group \"%s\" to let through; it "
 			 "has: %s",

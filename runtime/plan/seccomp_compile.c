@@ -138,8 +138,8 @@ static int add_rules(struct compile *c, struct error *err)
 		const char *where = arena_printf(c->arena, WHERE ".syscalls[%zu]", i);
 		struct scmp_arg_cmp *args =
 		    arena_alloc(c->arena, (rule->n_args + 1) * sizeof(*args));
-		uint32_t action;
-		bool repeated;
+		uint32_t action = 0;
+		bool repeated = false;
 
 		if (action_of(rule->action, &rule->errno_ret, where, "action", "errnoRet", &action,
 			      err) < 0 ||

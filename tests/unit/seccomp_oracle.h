@@ -81,18 +81,20 @@ static inline void oracle_numbers(const char *path, char names[ORACLE_NUMBERS][4
 {
 	FILE *f = fopen(path, "re");
 	char line[128];
-	unsigned int number;
-	char name[40];
 
 	if (!f) {
 		perror(path);
 		abort();
 	}
 	memset(names, 0, ORACLE_NUMBERS * sizeof(names[0]));
-	while (fgets(line, sizeof(line), f))
-		if (line[0] != '#' && sscanf(line, "%u %39s", &number, name) == 2 &&
-		    number < ORACLE_NUMBERS)
-			memcpy(names[number], name, sizeof(name));
+	while (fgets(line, sizeof(line), f)) {
+		char *name;
+		unsigned long number = strtoul(line, &name, 10);
+
+		if (line[0] != '#' && number < ORACLE_NUMBERS)
+			snprintf(names[number], sizeof(names[0]), "%.*s",
+				 (int)strcspn(name + 1, "\n"), name + 1);
+	}
 	fclose(f);
 }
 

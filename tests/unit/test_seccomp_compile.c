@@ -339,6 +339,12 @@ static void load(const struct fixture *f)
 		_exit(101);
 }
 
+/* Plainly: a sanitizer's _exit() asks for more than the profile gives. */
+static void leave(int status)
+{
+	syscall(SYS_exit_group, status);
+}
+
 static void the_kernel_takes_the_program(void **state)
 {
 	struct fixture *f = *state;
@@ -350,14 +356,14 @@ static void the_kernel_takes_the_program(void **state)
 	if (child == 0) {
 		load(f);
 		if (syscall(SYS_getpid) < 0)
-			_exit(1);
+			leave(1);
 		if (syscall(SYS_getppid) != -1 || errno != EPERM)
-			_exit(2);
+			leave(2);
 		if (syscall(1000) != -1 || errno != ENOSYS)
-			_exit(3);
+			leave(3);
 		if (syscall(SYS_clone3, 0, 0) != -1 || errno != ENOSYS)
-			_exit(4);
-		_exit(0);
+			leave(4);
+		leave(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
