@@ -33,6 +33,7 @@ def pytest_runtest_setup(item):
         pytest.skip(f"NEEDS LINUX {kernel.args[0]}: this is {os.uname().release}")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """RUNSAFE_SHARD=1/2 runs every second test: two virtual machines share them."""
     number, _, machines = os.environ.get("RUNSAFE_SHARD", "1/1").partition("/")
