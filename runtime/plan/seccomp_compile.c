@@ -95,6 +95,9 @@ static int add_rule(struct compile *c, int number, const char *name, uint32_t ac
 {
 	int r = seccomp_rule_add_array(c->filter, action, number, (unsigned int)n_args, args);
 
+	if (r == -EEXIST)
+		return error_set(err, "%s: two rules for %s answer the same arguments differently",
+				 WHERE, name);
 	if (r < 0)
 		return error_errno(err, -r, "%s: libseccomp did not take a rule for %s", WHERE,
 				   name);

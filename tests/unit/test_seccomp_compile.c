@@ -283,6 +283,12 @@ static void wrong_profiles_are_errors_with_their_path(void **state)
 	    {"{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [{\"names\": [\"read\"],"
 	     "\"action\": \"SCMP_ACT_KILL\", \"errnoRet\": 1}]}",
 	     "linux.seccomp.syscalls[0].errnoRet: only SCMP_ACT_ERRNO"},
+	    {"{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": ["
+	     "{\"names\": [\"kill\"], \"action\": \"SCMP_ACT_LOG\", \"args\":"
+	     "[{\"index\": 1, \"value\": 9, \"op\": \"SCMP_CMP_EQ\"}]},"
+	     "{\"names\": [\"kill\"], \"action\": \"SCMP_ACT_KILL\", \"args\":"
+	     "[{\"index\": 1, \"value\": 9, \"op\": \"SCMP_CMP_EQ\"}]}]}",
+	     "two rules for kill answer the same arguments differently"},
 	};
 	struct fixture *f = *state;
 
