@@ -23,7 +23,7 @@ FNR == 1 {
 }
 
 {
-	gsub(/\\/, "\\\\")
+	gsub(/\\/, "&&") # not "\\\\": awks differ on what that is
 	gsub(/"/, "\\\"")
 	gsub(/\t/, "\\t")
 	print "\t \"" $0 "\\n\""

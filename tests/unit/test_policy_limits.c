@@ -190,7 +190,7 @@ struct limits {
 	int64_t pids;
 };
 
-#define GIB (1ll << 30)
+#define GIB (1LL << 30)
 
 static void assert_limits(const struct outcome *o, struct limits want)
 {

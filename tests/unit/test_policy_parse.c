@@ -29,7 +29,7 @@ static void a_file_says_only_the_differences(void **state)
 				     &(struct parts){.resources = ""}, NULL);
 
 	(void)state;
-	assert_int_equal(o->cfg.linux_.resources.memory.limit.value, 4ll << 30);
+	assert_int_equal(o->cfg.linux_.resources.memory.limit.value, 4LL << 30);
 	/* The rest of limits, and of the policy, is default's. */
 	assert_int_equal(o->cfg.linux_.resources.pids.limit.value, 1024);
 	assert_true(o->hard.builtin_seccomp);
