@@ -95,6 +95,53 @@ static int plan_bind(struct planner *p, const struct config_mount *mount,
 	return set_attributes(p, m);
 }
 
+/*
+ * These show a namespace, and the kernel mounts them only for who owns that namespace: in a user
+ * namespace of its own, beside the host's pid, network or cgroup namespace, the container gets a
+ * bind of the host's mount, as it would see the same in a new one.
+ */
+static const struct {
+	const char *type;
+	int flag;
+	const char *host[2]; /* where the host has it: the first that is of the type */
+} shown_namespaces[] = {
+    {"proc", CLONE_NEWPID, {"/proc", NULL}},
+    {"sysfs", CLONE_NEWNET, {"/sys", NULL}},
+    {"cgroup2", CLONE_NEWCGROUP, {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}},
+};
+
+static const char *hosts_instead(struct planner *p, const char *type)
+{
+	for (size_t i = 0; i < sizeof(shown_namespaces) / sizeof(shown_namespaces[0]); i++) {
+		if (strcmp(type, shown_namespaces[i].type) != 0 || !p->plan->user_namespace ||
+		    plan_namespace_is_own(p->plan, shown_namespaces[i].flag))
+			continue;
+		const char *first = shown_namespaces[i].host[0];
+		return access(first, F_OK) == 0 ? first : shown_namespaces[i].host[1];
+	}
+	return NULL;
+}
+
+static int bind_hosts(struct planner *p, const char *source, struct plan_mount *m)
+{
+	cleanup_fd int fd = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	m->kind = PLAN_MOUNT_BIND;
+	m->data = (struct str_map){0};
+	if (p->hardening->check_binds && plan_check_bind(p, fd, m->label, source) < 0)
+		return -1;
+	if (p->in->check_only)
+		return 0;
+	m->tree = fd < 0 ? -1 : sys_clone_tree(fd, strcmp(source, "/sys") == 0);
+	if (m->tree < 0)
+		return error_errno(p->err, errno, "%s: cloning the mount of %s", m->label, source);
+	m->attr.propagation = MS_PRIVATE;
+	m->attr.propagation_recursive = true;
+	/* What is mounted below the host's must not be more writable than the mount itself. */
+	m->attr.recursive_set = m->attr.set & MOUNT_ATTR_RDONLY;
+	return set_attributes(p, m);
+}
+
 static int plan_new(struct planner *p, const struct config_mount *mount,
 		    const struct mount_words *words, struct plan_mount *m)
 {
@@ -108,7 +155,8 @@ static int plan_new(struct planner *p, const struct config_mount *mount,
 	m->source = mount->source && *mount->source ? mount->source : mount->type;
 	if (words->copy_up && strcmp(m->type, "tmpfs") != 0)
 		return error_set(p->err, "%s.options: tmpcopyup is for tmpfs only", m->label);
-	return 0;
+	const char *instead = hosts_instead(p, m->type);
+	return instead ? bind_hosts(p, instead, m) : 0;
 }
 
 static int plan_one(struct planner *p, size_t index)
