@@ -14,7 +14,10 @@ struct arena {
 	struct arena_block *head;
 };
 
-#define ARENA_INIT {.head = NULL}
+#define ARENA_INIT                                                                                 \
+	{                                                                                          \
+		.head = NULL                                                                       \
+	}
 
 /* Frees everything that came from the arena; it can be used again afterwards. */
 void arena_free(struct arena *arena);

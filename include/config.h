@@ -75,7 +75,7 @@ struct config_process {
 };
 
 struct config_hook {
-	char *path; /* absolute */
+	char *path;	      /* absolute */
 	struct str_list args; /* args[0] included, as in execv(3); empty: path is args[0] */
 	struct str_list env;
 	struct opt_i64 timeout; /* seconds, greater than 0 */
@@ -126,7 +126,7 @@ struct config_device {
 
 struct config_device_rule {
 	bool allow;
-	char *type; /* a c b; NULL is a */
+	char *type;	      /* a c b; NULL is a */
 	struct opt_i64 major; /* absent or -1: all */
 	struct opt_i64 minor;
 	char *access; /* subset of "rwm"; NULL or "": all */
@@ -135,8 +135,8 @@ struct config_device_rule {
 struct config_memory {
 	struct opt_i64 limit; /* bytes; -1 unlimited */
 	struct opt_i64 reservation;
-	struct opt_i64 swap; /* memory plus swap, as the specification has it */
-	struct opt_i64 kernel;     /* cgroup v1 only, ignored */
+	struct opt_i64 swap;	   /* memory plus swap, as the specification has it */
+	struct opt_i64 kernel;	   /* cgroup v1 only, ignored */
 	struct opt_i64 kernel_tcp; /* cgroup v1 only, ignored */
 	struct opt_u64 swappiness; /* cgroup v1 only */
 	struct opt_bool disable_oom_killer;
@@ -192,7 +192,7 @@ struct config_block_io {
 
 struct config_hugepage_limit {
 	char *page_size; /* "2MB" */
-	uint64_t limit;  /* bytes */
+	uint64_t limit;	 /* bytes */
 };
 
 struct config_resources {

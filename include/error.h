@@ -5,11 +5,14 @@
 /* What went wrong, as one sentence for a person and for the engines that match parts of it. */
 struct error {
 	char text[2048]; /* empty while nothing failed */
-	int number;      /* errno of the cause, 0 if there is none */
+	int number;	 /* errno of the cause, 0 if there is none */
 	int exit_status; /* what the program should exit with; 0 means the usual 1 */
 };
 
-#define ERROR_INIT {.text = "", .number = 0, .exit_status = 0}
+#define ERROR_INIT                                                                                 \
+	{                                                                                          \
+		.text = "", .number = 0, .exit_status = 0                                          \
+	}
 
 /* Sets the message. Returns -1, so that a caller can `return error_set(...)`. */
 int error_set(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -20,32 +20,32 @@
 #define JSON_MAX_DEPTH 64
 
 enum json_kind {
-	JSON_STRING = 1, /* char *; NULL when absent. A NUL byte (\u0000) inside is an error. */
-	JSON_BOOL,       /* bool */
-	JSON_OPT_BOOL,   /* struct opt_bool */
-	JSON_U32,        /* uint32_t, in [min, max] */
-	JSON_I64,        /* int64_t */
-	JSON_U64,        /* uint64_t */
-	JSON_OPT_U32,    /* struct opt_u32 */
-	JSON_OPT_I64,    /* struct opt_i64 */
-	JSON_OPT_U64,    /* struct opt_u64 */
+	JSON_STRING = 1,  /* char *; NULL when absent. A NUL byte (\u0000) inside is an error. */
+	JSON_BOOL,	  /* bool */
+	JSON_OPT_BOOL,	  /* struct opt_bool */
+	JSON_U32,	  /* uint32_t, in [min, max] */
+	JSON_I64,	  /* int64_t */
+	JSON_U64,	  /* uint64_t */
+	JSON_OPT_U32,	  /* struct opt_u32 */
+	JSON_OPT_I64,	  /* struct opt_i64 */
+	JSON_OPT_U64,	  /* struct opt_u64 */
 	JSON_STRING_LIST, /* struct str_list */
-	JSON_U32_LIST,    /* struct u32_list */
+	JSON_U32_LIST,	  /* struct u32_list */
 	JSON_STRING_MAP,  /* struct str_map: an object whose values are strings */
-	JSON_OBJECT,      /* a struct in place; table->present tells whether it was there */
+	JSON_OBJECT,	  /* a struct in place; table->present tells whether it was there */
 	JSON_OPT_OBJECT,  /* pointer to a struct; NULL when absent */
-	JSON_OBJECT_LIST, /* pointer to an array of structs; count_offset tells where its size_t is */
-	JSON_OBJECT_MAP,  /* the same for an object of objects: each element's table->key_offset is a
-			     char * that gets the key */
-	JSON_IGNORE,      /* any value, passed over (known, and without meaning for us) */
-	JSON_UNBUILT      /* a non-empty value is an error: "not supported by this version of
-			     runsafe"; null, "", {}, [], 0 and false count as absent */
+	JSON_OBJECT_LIST, /* pointer to an array of structs; its size_t is at count_offset */
+	JSON_OBJECT_MAP, /* the same for an object of objects: each element's table->key_offset is a
+			    char * that gets the key */
+	JSON_IGNORE,	 /* any value, passed over (known, and without meaning for us) */
+	JSON_UNBUILT	 /* a non-empty value is an error: "not supported by this version of
+			    runsafe"; null, "", {}, [], 0 and false count as absent */
 };
 
 enum json_flag {
-	JSON_REQUIRED = 1, /* must be there */
-	JSON_NONEMPTY = 2, /* a string that is there, or a list, must not be empty */
-	JSON_ABSOLUTE = 4, /* a string that is there, or each of a list, must start with '/' */
+	JSON_REQUIRED = 1,    /* must be there */
+	JSON_NONEMPTY = 2,    /* a string that is there, or a list, must not be empty */
+	JSON_ABSOLUTE = 4,    /* a string that is there, or each of a list, must start with '/' */
 	JSON_EMPTY_ABSENT = 8 /* the string "" counts as absent, as Go's engines mean it */
 };
 
@@ -54,24 +54,25 @@ struct json_table;
 struct json_field {
 	const char *key;
 	enum json_kind kind;
-	size_t offset;              /* in the enclosing struct */
-	size_t count_offset;        /* JSON_OBJECT_LIST, JSON_OBJECT_MAP */
+	size_t offset;	     /* in the enclosing struct */
+	size_t count_offset; /* JSON_OBJECT_LIST, JSON_OBJECT_MAP */
 	const struct json_table *table;
-	int64_t min;                /* numbers: range; both 0 means the whole range of the type */
+	int64_t min; /* numbers: range; both 0 means the whole range of the type */
 	uint64_t max;
-	const char *const *words;   /* JSON_STRING, JSON_STRING_LIST: accepted words, NULL-ended */
-	unsigned int flags;         /* enum json_flag */
+	const char *const *words; /* JSON_STRING, JSON_STRING_LIST: accepted words, NULL-ended */
+	unsigned int flags;	  /* enum json_flag */
 	size_t set_offset; /* of a bool set to true when the key was there and not null; 0: none */
 };
 
 #define JSON_NO_OFFSET ((size_t)-1)
 
 struct json_table {
-	size_t size;                /* of the struct */
+	size_t size;			 /* of the struct */
 	const struct json_field *fields; /* ended by key NULL */
-	size_t present_offset;      /* of a bool set to true when the object was there, or JSON_NO_OFFSET */
-	size_t key_offset;          /* JSON_OBJECT_MAP: of the char *, else JSON_NO_OFFSET */
-	bool unknown_is_error;      /* false: unknown keys are passed over, as the specification says */
+	size_t
+	    present_offset; /* of a bool set to true when the object was there, or JSON_NO_OFFSET */
+	size_t key_offset;  /* JSON_OBJECT_MAP: of the char *, else JSON_NO_OFFSET */
+	bool unknown_is_error; /* false: unknown keys are passed over, as the specification says */
 };
 
 /* A table's fields are at most this many. */

@@ -1,4 +1,5 @@
-/* JSON text out: a growing buffer and calls that put commas, quotes and escapes where they belong. */
+/* JSON text out: a growing buffer and calls that put commas, quotes and escapes where they belong.
+ */
 #ifndef RUNSAFE_JSON_WRITE_H
 #define RUNSAFE_JSON_WRITE_H
 

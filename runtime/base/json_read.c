@@ -374,7 +374,7 @@ static void yajl_free_(void *ctx, void *memory)
 static bool is_blank(const char *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++) {
-		if (!memchr(" \t\r\n", text[i], 4))
+		if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r' && text[i] != '\n')
 			return false;
 	}
 	return true;

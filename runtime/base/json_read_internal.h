@@ -12,11 +12,11 @@ struct json_frame {
 	const struct json_table *table; /* IN_OBJECT */
 	const struct json_field *field; /* IN_OBJECT: of the last key, NULL when that is unknown;
 					   else the field that the list or map belongs to */
-	char *base;                     /* the struct that the offsets are in */
-	uint64_t seen;                  /* IN_OBJECT: one bit a field whose key was there */
-	uint64_t filled;                /* the same, with a value that is not null */
-	size_t index;                   /* IN_LIST: of the next element */
-	char *key;                      /* IN_MAP: of the next value */
+	char *base;			/* the struct that the offsets are in */
+	uint64_t seen;			/* IN_OBJECT: one bit a field whose key was there */
+	uint64_t filled;		/* the same, with a value that is not null */
+	size_t index;			/* IN_LIST: of the next element */
+	char *key;			/* IN_MAP: of the next value */
 };
 
 struct json_reader {
@@ -61,8 +61,7 @@ int json_store(struct json_reader *r, struct json_frame *frame, const struct jso
 int json_unexpected(struct json_reader *r, const struct json_got *got);
 
 /* "LABEL: PATH: " and the formatted text. Returns -1. */
-int json_fail(struct json_reader *r, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+int json_fail(struct json_reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* What stands in the file, for a message: "512m" in quotes, a number, "a list" ... */
 const char *json_got_text(struct arena *arena, const struct json_got *got);

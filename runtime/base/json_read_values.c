@@ -33,7 +33,7 @@ static char *shown(struct arena *arena, const char *text, size_t length)
 		}
 		at += step;
 	}
-	strcpy(next, at < length ? "...\"" : "\"");
+	stpcpy(next, at < length ? "...\"" : "\"");
 	return out;
 }
 

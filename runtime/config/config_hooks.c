@@ -11,16 +11,15 @@ static const struct json_field hook_fields[] = {
 
 static const struct json_table hook_table = TABLE(config_hook, hook_fields);
 
-#define HOOKS(member, key)                                                                         \
-	OBJECTS(config_hooks, member.items, member.n, key, JSON_OBJECT_LIST, &hook_table)
+#define HOOKS(items_, n_, key) OBJECTS(config_hooks, items_, n_, key, JSON_OBJECT_LIST, &hook_table)
 
 static const struct json_field hooks_fields[] = {
-    HOOKS(prestart, "prestart"),
-    HOOKS(create_runtime, "createRuntime"),
-    HOOKS(create_container, "createContainer"),
-    HOOKS(start_container, "startContainer"),
-    HOOKS(poststart, "poststart"),
-    HOOKS(poststop, "poststop"),
+    HOOKS(prestart.items, prestart.n, "prestart"),
+    HOOKS(create_runtime.items, create_runtime.n, "createRuntime"),
+    HOOKS(create_container.items, create_container.n, "createContainer"),
+    HOOKS(start_container.items, start_container.n, "startContainer"),
+    HOOKS(poststart.items, poststart.n, "poststart"),
+    HOOKS(poststop.items, poststop.n, "poststop"),
     FIELDS_END,
 };
 

@@ -84,19 +84,18 @@ static const struct json_field throttle_device_fields[] = {
 static const struct json_table throttle_device_table =
     TABLE(config_throttle_device, throttle_device_fields);
 
-#define THROTTLE(member, key)                                                                      \
-	OBJECTS(config_block_io, member.items, member.n, key, JSON_OBJECT_LIST,                    \
-		&throttle_device_table)
+#define THROTTLE(items_, n_, key)                                                                  \
+	OBJECTS(config_block_io, items_, n_, key, JSON_OBJECT_LIST, &throttle_device_table)
 
 static const struct json_field block_io_fields[] = {
     FIELD(config_block_io, weight, "weight", JSON_OPT_U32, .max = 1000),
     FIELD(config_block_io, leaf_weight, "leafWeight", JSON_OPT_U32, .max = 1000),
     OBJECTS(config_block_io, weight_devices, n_weight_devices, "weightDevice", JSON_OBJECT_LIST,
 	    &weight_device_table),
-    THROTTLE(read_bps, "throttleReadBpsDevice"),
-    THROTTLE(write_bps, "throttleWriteBpsDevice"),
-    THROTTLE(read_iops, "throttleReadIOPSDevice"),
-    THROTTLE(write_iops, "throttleWriteIOPSDevice"),
+    THROTTLE(read_bps.items, read_bps.n, "throttleReadBpsDevice"),
+    THROTTLE(write_bps.items, write_bps.n, "throttleWriteBpsDevice"),
+    THROTTLE(read_iops.items, read_iops.n, "throttleReadIOPSDevice"),
+    THROTTLE(write_iops.items, write_iops.n, "throttleWriteIOPSDevice"),
     FIELDS_END,
 };
 

@@ -356,9 +356,10 @@ static const char *refused(const char *text)
 	static void test_##list(void **state)                                                      \
 	{                                                                                          \
 		(void)state;                                                                       \
-		for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)                        \
-			assert_string_equal(refused(list[i].text),                                 \
-					    arena_printf(&arena, "t.json: %s", list[i].message));  \
+		for (size_t i = 0; i < sizeof(list) / sizeof((list)[0]); i++)                      \
+			assert_string_equal(                                                       \
+			    refused((list)[i].text),                                               \
+			    arena_printf(&arena, "t.json: %s", (list)[i].message));                \
 	}
 
 REFUSES(top)

@@ -163,13 +163,15 @@ static void test_depth_and_size_are_limited(void **state)
 	/* Brackets in a string nest nothing. */
 	at = (size_t)sprintf(text, "{\"text\":\"\\\"");
 	memset(text + at, '{', 1000);
-	memcpy(text + at + 1000, "\"}", 2);
+	text[at + 1000] = '"';
+	text[at + 1001] = '}';
 	assert_int_equal(read_bytes(text, at + 1002), 0);
 	free(text);
 
 	text = malloc(JSON_MAX_BYTES + 1);
 	memset(text, ' ', JSON_MAX_BYTES + 1);
-	memcpy(text, "{}", 2);
+	text[0] = '{';
+	text[1] = '}';
 	assert_int_equal(read_bytes(text, JSON_MAX_BYTES), 0);
 	assert_int_equal(read_bytes(text, JSON_MAX_BYTES + 1), -1);
 	assert_string_equal(err.text, "t.json: larger than the 16 MiB that are read at most");
