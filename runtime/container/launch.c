@@ -35,13 +35,15 @@ static bool in_user_namespace(void)
 {
 	struct arena arena = ARENA_INIT;
 	char *text = NULL;
-	unsigned int inside = 1, outside = 1, size = 0;
+	unsigned int inside = 0, outside = 0, size = UINT_MAX;
 
-	/* The initial user namespace, and only it, maps all ids onto themselves. */
-	if (file_read_all(&arena, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0)
-		(void)sscanf(text, "%u %u %u", &inside, &outside, &size);
+	/* The initial user namespace, and only it, maps all ids onto themselves. What can not be
+	 * read counts as that one, where the rules are stricter. */
+	if (file_read_all(&arena, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0 &&
+	    sscanf(text, "%u %u %u", &inside, &outside, &size) != 3)
+		size = UINT_MAX;
 	arena_free(&arena);
-	return !(inside == 0 && outside == 0 && size == UINT_MAX);
+	return inside != 0 || outside != 0 || size != UINT_MAX;
 }
 
 static int harden(struct launch *l, bool check, struct error *err)
@@ -158,16 +160,14 @@ static void fill_state(struct launch *l)
 void launch_state_text(struct arena *arena, const struct container_state *state,
 		       enum container_status status, const char **before_pid, const char **after_pid)
 {
-	/* The pid is known only where the hook runs: a number that stands out marks its place, and
-	 * the first hit is the key's, since only the checked id stands before it. */
-	static const char mark[] = "\"pid\":2147483647";
-	struct container_state copy = *state;
+	/* The pid is known only where the hook runs. The first hit is the key itself: only the
+	 * version and the checked id stand before it. */
+	static const char key[] = "\"pid\":";
+	const char *text = container_state_json(arena, state, status, false);
+	const char *number = strstr(text, key) + strlen(key);
 
-	copy.pid = 2147483647;
-	const char *text = container_state_json(arena, &copy, status, false);
-	const char *at = strstr(text, mark);
-	*before_pid = arena_strndup(arena, text, (size_t)(at - text) + strlen("\"pid\":"));
-	*after_pid = arena_strdup(arena, at + strlen(mark));
+	*before_pid = arena_strndup(arena, text, (size_t)(number - text));
+	*after_pid = arena_strdup(arena, number + strspn(number, "0123456789"));
 }
 
 static int make_cgroup(struct launch *l, struct error *err)

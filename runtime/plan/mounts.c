@@ -110,11 +110,20 @@ static const struct {
     {"cgroup2", CLONE_NEWCGROUP, {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}},
 };
 
+/* A namespace that was joined belongs to an outer user namespace when this container's is new. For
+ * proc that is no reason: the host's would show other processes than the joined ones. */
+static bool may_mount(const struct plan *plan, int flag)
+{
+	if ((plan->clone_flags & CLONE_NEWUSER) && flag != CLONE_NEWPID)
+		return plan->clone_flags & flag;
+	return plan_namespace_is_own(plan, flag);
+}
+
 static const char *hosts_instead(struct planner *p, const char *type)
 {
 	for (size_t i = 0; i < sizeof(shown_namespaces) / sizeof(shown_namespaces[0]); i++) {
 		if (strcmp(type, shown_namespaces[i].type) != 0 || !p->plan->user_namespace ||
-		    plan_namespace_is_own(p->plan, shown_namespaces[i].flag))
+		    may_mount(p->plan, shown_namespaces[i].flag))
 			continue;
 		const char *first = shown_namespaces[i].host[0];
 		return access(first, F_OK) == 0 ? first : shown_namespaces[i].host[1];
