@@ -18,7 +18,7 @@
 enum cgroup_mode {
 	CGROUP_REQUIRED = 0, /* a limit that can not be applied stops the start */
 	CGROUP_AVAILABLE,    /* what can not be applied is a finding */
-	CGROUP_NONE          /* no cgroup at all; a finding says so */
+	CGROUP_NONE	     /* no cgroup at all; a finding says so */
 };
 
 enum cgroup_driver {
@@ -34,7 +34,7 @@ struct cgroup_request {
 	const char *id;
 	const struct config_resources *resources;
 	bool own_user_namespace; /* the container has one: cgroup files are given to root in it */
-	uid_t owner;             /* host uid of that root */
+	uid_t owner;		 /* host uid of that root */
 	/* Device nodes that the workload must reach whatever resources.devices says (the default
 	   set is added by the module itself): linux.devices */
 	const struct config_device *devices;

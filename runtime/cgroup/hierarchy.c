@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -171,13 +170,16 @@ static const char *why_not_in_root(struct arena *arena, enum cg_controller contr
 
 	if (file_read_all(arena, AT_FDCWD, "/proc/cgroups", 65536, &text, NULL) < 0)
 		text = arena_strdup(arena, "");
+	/* name, hierarchy (0: not v1), number of groups, enabled */
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		char word[64];
-		unsigned int hierarchy, groups, enabled;
+		size_t length = strlen(old_name);
+		const char *last = strrchr(line, '\t');
+		bool hierarchy, enabled;
 
-		if (sscanf(line, "%63s %u %u %u", word, &hierarchy, &groups, &enabled) != 4 ||
-		    strcmp(word, old_name) != 0)
+		if (strncmp(line, old_name, length) != 0 || line[length] != '\t')
 			continue;
+		hierarchy = line[length + 1] != '0';
+		enabled = last[1] != '0';
 		if (!enabled)
 			return arena_printf(arena,
 					    "controller %s is switched off on the kernel's "
