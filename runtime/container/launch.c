@@ -238,6 +238,8 @@ static int bring_to_gate(struct launch *l, struct error *err)
 
 	if (sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) < 0)
 		return -1;
+	/* The child runs these by itself, so whether they began is not known. */
+	l->hooks_began = l->plan.create_container.n > 0;
 	do {
 		if (sandbox_wait(&l->sandbox, &l->plan, &event, err) < 0)
 			return -1;
