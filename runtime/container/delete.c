@@ -1,9 +1,8 @@
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "fd.h"
+#include "launch.h"
 #include "log.h"
 #include "plan.h"
 #include "process.h"
@@ -54,18 +53,13 @@ static int remove_cgroup(const struct container_state *state, struct error *err)
  */
 static void run_poststop(struct arena *arena, const struct container_state *state)
 {
-	char *before =
-	    arena_strdup(arena, container_state_json(arena, state, STATUS_STOPPED, false));
-	/* hooks_run() puts the pid in between; only the checked id stands before this key. */
-	char *after = strstr(before, "\"pid\":");
 	struct plan_hook_list hooks = {.n = 0};
+	const char *before;
+	const char *after;
 
-	if (!after)
-		return;
-	after += strlen("\"pid\":");
-	before = arena_strndup(arena, before, (size_t)(after - before));
-	after += strspn(after, "0123456789");
 	plan_hooks(arena, &state->config.hooks.poststop, "hooks.poststop", &hooks);
+	if (hooks.n)
+		launch_state_text(arena, state, STATUS_STOPPED, &before, &after);
 	for (size_t i = 0; i < hooks.n; i++) {
 		struct plan_hook_list one = {.items = &hooks.items[i], .n = 1};
 		struct error err = ERROR_INIT;

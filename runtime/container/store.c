@@ -21,6 +21,21 @@
 static const char *const own_files[] = {"gate", "report", STATE_FILE_NEW, STATE_FILE};
 enum { N_OWN_FILES = sizeof(own_files) / sizeof(own_files[0]) };
 
+/* The id itself is not repeated with bytes in it that a log or a terminal would act on. */
+static int bad_character(const char *id, struct error *err)
+{
+	static const char rule[] = "only letters, digits and the characters _ + . - are allowed";
+
+	for (const char *c = id; *c; c++) {
+		unsigned char byte = (unsigned char)*c;
+
+		if (byte < 0x20 || byte >= 0x7f)
+			return error_set(err, "invalid container id: it has the byte 0x%02x; %s",
+					 byte, rule);
+	}
+	return error_set(err, "invalid container id \"%s\": %s", id, rule);
+}
+
 int container_check_id(const char *id, struct error *err)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
@@ -35,10 +50,7 @@ int container_check_id(const char *id, struct error *err)
 				 "allowed",
 				 length);
 	if (strspn(id, allowed) != length)
-		return error_set(err,
-				 "invalid container id \"%s\": only letters, digits and the "
-				 "characters _ + . - are allowed",
-				 id);
+		return bad_character(id, err);
 	if (strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
 		return error_set(err, "invalid container id \"%s\": it names a directory", id);
 	if (id[0] == '-')

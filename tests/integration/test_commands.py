@@ -299,6 +299,22 @@ def test_a_create_that_is_killed_midway_can_be_deleted(runsafe, bundle, folder):
     assert runsafe.ids() == []
 
 
+def test_poststop_hooks_of_delete_see_a_stopped_container(runsafe, bundle, folder):
+    """runtime.md, lifecycle 12 and 13: after the container is gone; a hook that fails stops neither
+    the others nor the delete."""
+    name = runsafe.id()
+    look = f"cat >{folder}/seen; test ! -e {runsafe.root}/{name} && echo gone >{folder}/gone"
+    bundle.set("hooks", {"poststop": [{"path": "/bin/false"},
+                                      {"path": "/bin/sh", "args": ["sh", "-c", look]}]})
+    bundle.set("annotations", {"org.example": '"pid":7, {"status":"x"}'})
+    runsafe.ok("create", "-b", bundle.path, name)
+    runsafe.delete(name, "--force")
+    seen = json.loads((folder / "seen").read_text())
+    assert seen["id"] == name and seen["status"] == "stopped" and not seen["pid"]
+    assert seen["annotations"] == {"org.example": '"pid":7, {"status":"x"}'}
+    assert (folder / "gone").exists()
+
+
 # --- cgroup managers
 
 @pytest.mark.parametrize("options", [["--systemd-cgroup"], ["--cgroup-manager=systemd"]])
