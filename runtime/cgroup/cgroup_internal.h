@@ -47,9 +47,11 @@ unsigned int cg_controllers_read(int dir, const char *file);
 struct cg_enabled {
 	unsigned int have;	/* in the group itself */
 	unsigned int available; /* in the root; 0: not read, since have is all that is asked for */
-	char *refused_at;	/* the directory whose cgroup.subtree_control was refused */
-	int refused_errno;
 	unsigned int refused;
+	struct {
+		char *at; /* the directory whose cgroup.subtree_control was not to be had */
+		int number;
+	} why[CG_CONTROLLERS];
 };
 
 /* Switches controllers on in every ancestor of path, from the root down. */

@@ -96,49 +96,60 @@ unsigned int cg_controllers_read(int dir, const char *file)
 	return cg_controllers_parse(text);
 }
 
-/* Writes "+cpu +memory"; returns what was refused, with the last errno. */
-static unsigned int switch_on(struct arena *arena, int root, const char *file, unsigned int bits,
-			      int *number)
+/*
+ * A group with processes in it may hand down cpu, cpuset and pids: it becomes a threaded domain by
+ * that, and nobody can enter the groups below it any more (cgroup-v2.rst, Threads). So it is left
+ * alone. The real root, which has no cgroup.type, may hold processes.
+ */
+static bool has_processes(struct arena *arena, int root, const char *prefix)
 {
-	unsigned int refused = 0;
+	char first;
+	cleanup_fd int procs = -1;
+
+	if (faccessat(root, arena_printf(arena, "%scgroup.type", prefix), F_OK, 0) < 0)
+		return false;
+	procs = openat(root, arena_printf(arena, "%scgroup.procs", prefix), O_RDONLY | O_CLOEXEC);
+	return procs >= 0 && read(procs, &first, 1) == 1;
+}
+
+static void refuse(struct cg_enabled *out, unsigned int controller, char *at, int number)
+{
+	out->refused |= CG_BIT(controller);
+	out->why[controller].at = at;
+	out->why[controller].number = number;
+}
+
+static bool write_all(struct arena *arena, int root, const char *file, unsigned int bits)
+{
 	char *all = arena_strdup(arena, "");
 
 	for (unsigned int i = 0; i < CG_CONTROLLERS; i++)
 		if (bits & CG_BIT(i))
 			all = arena_printf(arena, "%s%s+%s", all, *all ? " " : "",
 					   controller_names[i]);
-	if (file_write_text(root, file, all) == 0)
-		return 0;
-	/* One that is refused takes the others with it, so each gets its own try. */
-	for (unsigned int i = 0; i < CG_CONTROLLERS; i++) {
-		if (!(bits & CG_BIT(i)) ||
-		    file_write_text(root, file, arena_printf(arena, "+%s", controller_names[i])) ==
-			0)
-			continue;
-		*number = errno;
-		refused |= CG_BIT(i);
-	}
-	return refused;
+	return file_write_text(root, file, all) == 0;
 }
 
 /* One ancestor: the first length bytes of path below the root. */
 static void enable_at(struct arena *arena, int root, const char *mount, const char *path,
 		      size_t length, unsigned int wanted, struct cg_enabled *out)
 {
-	char *dir = arena_strndup(arena, path, length);
-	char *file = arena_printf(arena, "%s%scgroup.subtree_control", dir, length ? "/" : "");
-	unsigned int missing = wanted & ~cg_controllers_read(root, file);
-	unsigned int refused;
-	int number = 0;
+	char *prefix = arena_printf(arena, "%.*s%s", (int)length, path, length ? "/" : "");
+	char *at = arena_printf(arena, "%s%s%.*s", mount, length ? "/" : "", (int)length, path);
+	char *file = arena_printf(arena, "%scgroup.subtree_control", prefix);
+	unsigned int missing = wanted & ~out->refused & ~cg_controllers_read(root, file);
+	bool busy;
 
 	if (!missing)
 		return;
-	refused = switch_on(arena, root, file, missing, &number);
-	if (!(refused & ~out->refused))
+	busy = has_processes(arena, root, prefix);
+	if (!busy && write_all(arena, root, file, missing))
 		return;
-	out->refused |= refused;
-	out->refused_errno = number;
-	out->refused_at = arena_printf(arena, "%s%s%s", mount, length ? "/" : "", dir);
+	busy = busy || errno == EBUSY;
+	/* One that is refused takes the others with it, so each gets its own try. */
+	for (unsigned int i = 0; i < CG_CONTROLLERS; i++)
+		if ((missing & CG_BIT(i)) && (busy || !write_all(arena, root, file, CG_BIT(i))))
+			refuse(out, i, at, busy ? EBUSY : errno);
 }
 
 void cg_controllers_enable(struct arena *arena, int root, const char *mount, const char *path,
@@ -205,7 +216,7 @@ const char *cg_controller_why_missing(struct arena *arena, const struct cg_enabl
 		return why_not_in_root(arena, controller);
 	if (!(enabled->refused & CG_BIT(controller)))
 		return arena_printf(arena, "controller %s can not be switched on here", name);
-	switch (enabled->refused_errno) {
+	switch (enabled->why[controller].number) {
 	case EBUSY:
 		hint = ": there are processes in that cgroup itself, and only one without may "
 		       "hand controllers down (cgroup-v2.rst, no internal process constraint); "
@@ -224,9 +235,9 @@ const char *cg_controller_why_missing(struct arena *arena, const struct cg_enabl
 	default:
 		break;
 	}
-	error_errno(&cause, enabled->refused_errno,
+	error_errno(&cause, enabled->why[controller].number,
 		    "controller %s can not be switched on in %s/cgroup.subtree_control", name,
-		    enabled->refused_at);
+		    enabled->why[controller].at);
 	return arena_printf(arena, "%s%s", cause.text, hint);
 }
 

@@ -225,9 +225,14 @@ static void busy_ancestor_is_told(void)
 			     "/sys/fs/cgroup/cgroup.subtree_control");
 	CHECK_TEXT(err.text, "there are processes in that cgroup");
 	CHECK(!is_dir("/runsafe"));
-	/* what nobody asked for may be missing */
+	/* what nobody asked for may be missing, and nothing may become a threaded domain by it:
+	   processes could not enter the group */
 	clear_resources();
 	CHECK(create(NULL, CGROUP_REQUIRED) == 0);
+	CHECK(strcmp(read_file(CG_MOUNT "/cgroup.type"), "domain") == 0);
+	CHECK(strcmp(read_file(FILE_OF("cgroup.type")), "domain") == 0);
+	process_in(cgroup.path);
+	CHECK(cgroup_signal(cgroup.path, 0) == 1);
 }
 
 static void threaded_ancestor_is_told(void)
@@ -475,10 +480,27 @@ static void check_before_update(void)
 	wait_for(user);
 }
 
+/* Weights go to the schedulers that are there; at least one must be. */
+static void io_weight(void)
+{
+	if (!HAVE(CG_BIT(CG_IO)))
+		_exit(SKIPPED);
+	resources.block_io.weight = (struct opt_u32){true, 500};
+	CHECK_DONE(create(NULL, CGROUP_AVAILABLE));
+	if (access(FILE_OF("io.weight"), F_OK) == 0)
+		CHECK_TEXT(read_file(FILE_OF("io.weight")), "default 4950");
+	else if (access(FILE_OF("io.bfq.weight"), F_OK) == 0)
+		CHECK_TEXT(read_file(FILE_OF("io.bfq.weight")), "500");
+	else
+		CHECK(findings.n == 1);
+}
+
 static void io_limits(void)
 {
-	struct config_throttle_device limit = {.major = 254, .minor = 0, .rate = 1048576};
+	struct config_throttle_device limit = {.rate = 1048576};
 	struct config_throttle_device nothing = {.major = 4000, .minor = 0, .rate = 1};
+	char *line, *end;
+	const char *device;
 
 	if (!HAVE(CG_BIT(CG_IO)))
 		_exit(SKIPPED);
@@ -488,17 +510,23 @@ static void io_limits(void)
 	CHECK_TEXT(err.text, "there is no such block device");
 	/* a wrong number is an error with --cgroup=available as well */
 	CHECK(create(NULL, CGROUP_AVAILABLE) == -1);
-	if (access("/sys/dev/block/254:0", F_OK) < 0)
+	device =
+	    access("/sys/block/vda/dev", F_OK) < 0 ? "/sys/block/loop0/dev" : "/sys/block/vda/dev";
+	if (access(device, F_OK) < 0)
 		return;
+	limit.major = strtol(read_file(device), &end, 10);
+	limit.minor = strtol(end + 1, NULL, 10);
+	line =
+	    arena_printf(&arena, "%d:%d rbps=max wbps=1048576", (int)limit.major, (int)limit.minor);
 	resources.block_io.write_bps = (struct config_throttle_list){&limit, 1};
 	CHECK_DONE(create(NULL, CGROUP_REQUIRED));
-	CHECK_TEXT(read_file(FILE_OF("io.max")), "254:0 rbps=max wbps=1048576");
+	CHECK_TEXT(read_file(FILE_OF("io.max")), line);
 	/* the line of that device comes back */
 	limit.rate = 4096;
 	str_map_set(&arena, &resources.unified, arena_strdup(&arena, "io.max"),
 		    arena_strdup(&arena, "nonsense"));
 	CHECK(cgroup_set_resources(&arena, cgroup.dir, &resources, &err) == -1);
-	CHECK_TEXT(read_file(FILE_OF("io.max")), "254:0 rbps=max wbps=1048576");
+	CHECK_TEXT(read_file(FILE_OF("io.max")), line);
 }
 
 /* /sys/fs/cgroup as tests would have it; unified is a cgroup2 below a tmpfs. */
@@ -594,6 +622,7 @@ IN_CGROUP2(statistics_without_limits)
 IN_CGROUP2(cpu_updates)
 IN_CGROUP2(refused_update_changes_nothing)
 IN_CGROUP2(check_before_update)
+IN_CGROUP2(io_weight)
 IN_CGROUP2(io_limits)
 ON_TMPFS(no_cgroup2)
 ON_TMPFS(hybrid)
@@ -618,6 +647,7 @@ int main(void)
 	    cmocka_unit_test(test_cpu_updates),
 	    cmocka_unit_test(test_refused_update_changes_nothing),
 	    cmocka_unit_test(test_check_before_update),
+	    cmocka_unit_test(test_io_weight),
 	    cmocka_unit_test(test_io_limits),
 	    cmocka_unit_test(test_no_cgroup2),
 	    cmocka_unit_test(test_hybrid),
