@@ -22,18 +22,20 @@ int path_open_in_root(int root, const char *path, int flags, mode_t mode);
 /*
  * Opens path inside root as an O_PATH directory, making the directories that are missing (mode
  * 0755 for those on the way, mode for the last). Dangling symlinks on the way are followed inside
- * root, and what they point to is made. Returns the descriptor, or -1 with errno set.
+ * root, and what they point to is made. Modes hold whatever the umask is. Returns
+ * the descriptor, or -1 with errno set.
  */
 int path_make_dir(int root, const char *path, mode_t mode);
 
 /* The same for an empty regular file (mode 0644) as a mount point; an existing file of any type
- * but a directory is opened as it is, with O_PATH. */
+ * but a directory (EISDIR) is opened as it is, with O_PATH. Slashes at the end are ignored. */
 int path_make_file(int root, const char *path);
 
 /*
  * Splits off the last component: opens (making, when make is true) the parent directory of path
- * in root as O_PATH and points *name into path at the component. ".", ".." and "" as last
- * component are EINVAL. Returns the descriptor, or -1 with errno set.
+ * in root as O_PATH and copies the component to name. ".", ".." and "" as last component are
+ * EINVAL, slashes at the end are ignored, and a component that does not fit name_size is
+ * ENAMETOOLONG. Returns the descriptor, or -1 with errno set.
  */
 int path_open_parent(int root, const char *path, bool make, char *name, size_t name_size);
 
