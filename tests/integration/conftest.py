@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import re
 import subprocess
 
 import pytest
@@ -80,6 +82,29 @@ def runsafe(folder):
 @pytest.fixture
 def bundle(folder, spec, template):
     return harness.Bundle(folder / "bundle", spec, template)
+
+
+@pytest.fixture
+def oci(runsafe):
+    """The program with the specification as its only policy."""
+    return runsafe.with_options("--policy", "oci")
+
+
+@pytest.fixture
+def plain(bundle):
+    """A bundle as engines write it for a root of all capabilities: nothing in it but what the
+    specification asks every container to have."""
+    capabilities = re.findall(r"^CapBnd:\s*(\w+)", pathlib.Path("/proc/self/status").read_text(),
+                              re.MULTILINE)[0]
+    names = [name for number, name in enumerate(harness.CAPABILITIES)
+             if int(capabilities, 16) >> number & 1]
+    bundle.config["process"].update(user={"uid": 0, "gid": 0}, noNewPrivileges=False, rlimits=[])
+    bundle.cap(*names)
+    bundle.config["root"]["readonly"] = False
+    bundle.config["mounts"] = [m for m in bundle.config["mounts"]
+                               if m["destination"] not in ("/tmp", "/var/tmp", "/run")]
+    bundle.config["linux"].update(resources={}, maskedPaths=[], readonlyPaths=[])
+    return bundle.write()
 
 
 @pytest.fixture

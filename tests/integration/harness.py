@@ -28,6 +28,15 @@ PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/fals
 GROUP = "root:x:0:\ndaemon:x:1:\nusers:x:100:\n"
 DIRECTORIES = "bin dev etc home opt proc root run sbin srv sys tmp usr/bin usr/lib usr/sbin var/tmp"
 
+# capabilities(7), by number.
+CAPABILITIES = ["CAP_" + name for name in """
+CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE
+NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO
+SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME
+SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG
+WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE
+""".split()]
+
 
 def wait_for(condition, seconds=20):
     """Whether condition() becomes true in time."""
@@ -367,7 +376,8 @@ class Runsafe:
         entry = json.loads(lines[0])
         assert entry["level"] == "error", entry
         assert entry["time"][10] == "T", entry
-        assert entry["msg"] in result.err, (entry, result)
+        # On a terminal a line break in it would be a line of its own.
+        assert entry["msg"].replace("\n", "\\n") in result.err, (entry, result)
         for word in words:
             assert word.lower() in entry["msg"].lower(), (word, entry["msg"])
         self.log.unlink()
@@ -421,3 +431,31 @@ class Leftovers:
 
 def send(pid, name):
     os.kill(pid, getattr(signal, f"SIG{name}"))
+
+
+def mounted_in(result):
+    """What `cat /proc/self/mountinfo` printed, by mount point: the last mount there counts."""
+    return {line.split()[4]: Mount(line) for line in result.lines if " - " in line}
+
+
+class Mount:
+    """A line of /proc/PID/mountinfo (proc_pid_mountinfo(5))."""
+
+    def __init__(self, line):
+        left, right = line.split(" - ")
+        _, _, _, self.source_path, self.place, options, *self.propagation = left.split()
+        self.type, self.source, data = right.split()[:3]
+        self.options, self.data = set(options.split(",")), set(data.split(","))
+
+    def __repr__(self):
+        return f"{self.place} {self.type} {self.options} {self.propagation} {self.data}"
+
+
+@contextlib.contextmanager
+def host_mount(place, *arguments):
+    """mount(8) on the host for the time of a test."""
+    subprocess.run(["mount", *map(str, arguments), str(place)], check=True)
+    try:
+        yield pathlib.Path(place)
+    finally:
+        subprocess.run(["umount", "-R", "-l", str(place)], check=False)

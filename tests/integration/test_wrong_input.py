@@ -148,10 +148,10 @@ def test_cwd_leads_outside_by_a_link(runsafe, bundle):
     for fd in range(3, 12):
         bundle.set("process.cwd", f"/proc/self/fd/{fd}")
         left = harness.Leftovers(runsafe)
-        result = runsafe.run(bundle.sh("cat /etc/hostname; ls /; pwd"))
-        assert result.status != 0, result
+        result = runsafe.run(bundle.sh('[ . -ef "$(readlink /proc/self/cwd)" ] && echo inside'))
+        assert result.status != 0 or result.out == "inside\n", result
         left.check()
-    runsafe.log.unlink()
+    runsafe.log.unlink(missing_ok=True)
     (bundle.rootfs / "opt/out").symlink_to("../../../../../../../etc")
     inside = runsafe.sh(bundle.set("process.cwd", "/opt/out"), "cat passwd")
     assert inside.out.startswith(harness.PASSWD), "cwd is not the rootfs's /etc"
@@ -362,9 +362,11 @@ def test_a_home_that_would_break_passwd(runsafe, bundle, home):
     fields = f"app:x:1000:1000::{home}:/bin/sh\n"
     bundle.file("/etc/passwd", harness.PASSWD + fields)
     result = runsafe.sh(bundle.set("process.user", {"uid": 0, "gid": 0}),
-                        "echo HOME=$HOME; stat -c MODE=%a $HOME; whoami")
-    assert "evil" not in result.facts()["HOME"]
-    assert result.facts()["HOME"].startswith("/")
+                        "echo HOME=$HOME; echo x >$HOME/probe 2>/dev/null; cat /etc/passwd")
+    assert result.facts()["HOME"] in ("/srv", "/tmp/home")
+    # The image's own lines are its own affair; none of ours may come from its HOME.
+    theirs = (harness.PASSWD + fields).splitlines()
+    assert [line for line in result.lines[1:] if line not in theirs] == [], result
 
 
 @pytest.mark.parametrize("home", ["HOME=/srv\nroot::0:0::/:/bin/sh", "HOME=/a:b"])
@@ -430,7 +432,7 @@ def test_the_log_can_not_be_written(runsafe, bundle, folder):
     ("", ["empty"]),
     ("[]", ["object"]),
     ('{"name": "x", "nonsense": 1}', ["nonsense"]),
-    ('{"name": "x", "capabilities": {"nonsense": 1}}', ["capabilities.nonsense"]),
+    ('{"name": "x", "capabilities": {"nonsense": 1}}', ["capabilities", "nonsense"]),
     ('{"name": "x", "noNewPrivileges": "yes"}', ["noNewPrivileges"]),
     ('{"name": "x", "extends": "nonsense"}', ["nonsense"]),
 ])
