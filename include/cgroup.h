@@ -109,6 +109,9 @@ int cgroup_pids(struct arena *arena, const char *path, pid_t **pids, size_t *n);
  * that is gone already, or "", is fine. Returns 0, or -1 with err set. */
 int cgroup_remove(const char *path, int timeout_ms, struct error *err);
 
+/* The same for a start that failed: also the parents that cgroup_create() made, when empty. */
+int cgroup_unmake(const struct cgroup *cgroup, int timeout_ms, struct error *err);
+
 /* Arithmetic, exported for unit tests. */
 /* cpu.shares 2..262144 to cpu.weight 1..10000, the curve that runc 1.3.2 and crun 1.23 brought
  * (1024 becomes 100). 0 for 0. */

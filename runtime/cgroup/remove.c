@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,22 +47,20 @@ static int remove_tree(int root, const char *name, int timeout_ms)
 	return remove_dir(root, name, end);
 }
 
-/* Parents that are runsafe's own go with the last group in them; who is faster wins. */
-static void remove_parents(struct arena *arena, int root, const char *path)
+/* Up to most empty directories above path; who is faster wins. */
+static void remove_parents(struct arena *arena, int root, const char *path, size_t most)
 {
 	char *parent = arena_strdup(arena, path);
 	char *slash;
 
-	if (strncmp(path, CG_OWN "/", strlen(CG_OWN "/")) != 0)
-		return;
-	while ((slash = strrchr(parent, '/')) && slash != parent) {
+	while (most-- > 0 && (slash = strrchr(parent, '/')) && slash != parent) {
 		*slash = '\0';
 		if (unlinkat(root, cg_relative(parent), AT_REMOVEDIR) < 0)
 			return;
 	}
 }
 
-int cgroup_remove(const char *path, int timeout_ms, struct error *err)
+static int remove_with_parents(const char *path, size_t parents, int timeout_ms, struct error *err)
 {
 	cleanup_fd int root = -1;
 	struct arena arena = ARENA_INIT;
@@ -75,7 +74,20 @@ int cgroup_remove(const char *path, int timeout_ms, struct error *err)
 	if (remove_tree(root, cg_relative(path), timeout_ms) < 0)
 		return error_errno(err, errno, "can not remove the cgroup %s%s", path,
 				   errno == EBUSY ? " (processes are in it)" : "");
-	remove_parents(&arena, root, path);
+	remove_parents(&arena, root, path, parents);
 	arena_free(&arena);
 	return 0;
+}
+
+int cgroup_remove(const char *path, int timeout_ms, struct error *err)
+{
+	/* Parents that are runsafe's own go with the last group in them. */
+	bool own = strncmp(path, CG_OWN "/", strlen(CG_OWN "/")) == 0;
+
+	return remove_with_parents(path, own ? SIZE_MAX : 0, timeout_ms, err);
+}
+
+int cgroup_unmake(const struct cgroup *cgroup, int timeout_ms, struct error *err)
+{
+	return remove_with_parents(cgroup->path, cgroup->made_parents, timeout_ms, err);
 }

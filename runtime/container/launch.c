@@ -321,7 +321,7 @@ void launch_undo(struct launch *l)
 	sandbox_abandon(&l->sandbox);
 	if (l->cgroup.dir >= 0) {
 		(void)cgroup_kill(l->cgroup.path, KILL_TIMEOUT_MS, &ignored);
-		(void)cgroup_remove(l->cgroup.path, KILL_TIMEOUT_MS, &ignored);
+		(void)cgroup_unmake(&l->cgroup, KILL_TIMEOUT_MS, &ignored);
 	}
 	if (l->create->pid_file && l->sandbox.pid > 0)
 		(void)unlink(l->create->pid_file);
