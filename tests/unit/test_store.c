@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -438,80 +437,6 @@ static void a_child_does_not_hold_a_closed_lock(void **state)
 	waitpid(child, NULL, 0);
 }
 
-static void status_is_what_the_process_is(void **state)
-{
-	(void)state;
-	make_ours("one", "running");
-	assert_int_equal(container_status(&c.state), STATUS_RUNNING);
-	c.state.recorded = arena_strdup(&arena, "created");
-	assert_int_equal(container_status(&c.state), STATUS_CREATED);
-	c.state.start_time++; /* the pid is another process's by now */
-	assert_int_equal(container_status(&c.state), STATUS_STOPPED);
-	c.state.start_time--;
-	c.state.boot_id = arena_strdup(&arena, "00000000-0000-0000-0000-000000000000");
-	assert_int_equal(container_status(&c.state), STATUS_STOPPED);
-}
-
-static void a_dead_or_zombie_workload_is_stopped(void **state)
-{
-	pid_t child;
-	char letter;
-
-	(void)state;
-	make_ours("one", "running");
-	child = fork();
-	if (child == 0) {
-		pause();
-		_exit(0);
-	}
-	c.state.pid = child;
-	assert_int_equal(process_stat(child, &c.state.start_time, &letter), 0);
-	assert_int_equal(container_status(&c.state), STATUS_RUNNING);
-	kill(child, SIGKILL);
-	assert_int_equal(waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT), 0);
-	assert_int_equal(container_status(&c.state), STATUS_STOPPED);
-	waitpid(child, NULL, 0);
-	assert_int_equal(container_status(&c.state), STATUS_STOPPED);
-}
-
-static void a_name_can_not_forge_the_stat_line(void **state)
-{
-	uint64_t before;
-	uint64_t after;
-	char letter;
-	char name[16] = "";
-
-	(void)state;
-	prctl(PR_GET_NAME, name);
-	assert_int_equal(process_stat(getpid(), &before, &letter), 0);
-	prctl(PR_SET_NAME, "a) Z 1 1 1 (b");
-	assert_int_equal(process_stat(getpid(), &after, &letter), 0);
-	prctl(PR_SET_NAME, name);
-	assert_int_equal(letter, 'R');
-	assert_true(before == after && before > 0);
-}
-
-static void state_json_is_that_of_the_specification(void **state)
-{
-	const char *text;
-
-	(void)state;
-	make_ours("one", "running");
-	c.state.oci_version = arena_strdup(&arena, "1.3.0");
-	c.state.bundle = arena_strdup(&arena, "/b");
-	str_map_set(&arena, &c.state.config.annotations, arena_strdup(&arena, "k"),
-		    arena_strdup(&arena, "\"pid\":5"));
-	text = container_state_json(&arena, &c.state, STATUS_STOPPED, false);
-	assert_non_null(strstr(text, "\"ociVersion\":\"1.3.0\""));
-	assert_non_null(strstr(text, "\"id\":\"one\""));
-	assert_non_null(strstr(text, "\"status\":\"stopped\""));
-	assert_non_null(strstr(text, "\"bundle\":\"/b\""));
-	/* Hooks get the pid put in behind the first one of these. */
-	assert_ptr_equal(strstr(text, "\"pid\":"), strstr(text, "\"pid\":0,"));
-	text = container_state_json(&arena, &c.state, STATUS_RUNNING, false);
-	assert_non_null(strstr(text, arena_printf(&arena, "\"pid\":%d,", getpid())));
-}
-
 #define STORE_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -532,10 +457,6 @@ int main(void)
 	    STORE_TEST(an_open_without_lock_does_not_wait_for_a_state_that_is_there),
 	    STORE_TEST(creating_without_a_lock_was_abandoned),
 	    STORE_TEST(a_child_does_not_hold_a_closed_lock),
-	    STORE_TEST(status_is_what_the_process_is),
-	    STORE_TEST(a_dead_or_zombie_workload_is_stopped),
-	    STORE_TEST(a_name_can_not_forge_the_stat_line),
-	    STORE_TEST(state_json_is_that_of_the_specification),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
