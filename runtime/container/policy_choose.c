@@ -97,7 +97,7 @@ static int choose(struct arena *arena, const struct runtime_options *options, st
 const struct policy *policy_choose(struct arena *arena, const struct runtime_options *options,
 				   const char **text, size_t *text_length, struct error *err)
 {
-	struct choice choice;
+	struct choice choice = {.text = NULL};
 
 	if (choose(arena, options, &choice, err) < 0)
 		return NULL;
