@@ -1,8 +1,10 @@
 /* From the working directory to the exec: what a shell would tell about a command it can't run. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,17 +22,59 @@ int step_cwd(struct child *child, struct error *err)
 
 	if (chdir(cwd) < 0)
 		return error_errno(err, errno, "entering process.cwd \"%s\"", cwd);
-	/* A descriptor of the host's, reached through /proc/self/fd, is not inside (CVE-2024-21626):
-	 * getcwd(2) then says "(unreachable)". */
+	/* A descriptor of the host's, reached through /proc/self/fd, is not inside
+	 * (CVE-2024-21626): getcwd(2) then says "(unreachable)". */
 	if (syscall(SYS_getcwd, where, sizeof(where)) < 0 || where[0] != '/')
 		return error_set(err, "process.cwd \"%s\" is outside of the container's root", cwd);
 	return 0;
 }
 
+/* Closes all from first on, but those in keep. */
+static int close_others(unsigned int first, const int *keep, size_t n)
+{
+	for (;;) {
+		unsigned int next = UINT_MAX;
+
+		for (size_t i = 0; i < n; i++) {
+			if (keep[i] >= 0 && (unsigned int)keep[i] >= first &&
+			    (unsigned int)keep[i] < next)
+				next = (unsigned int)keep[i];
+		}
+		if (next == UINT_MAX)
+			return close_range(first, UINT_MAX, 0);
+		if (next > first && close_range(first, next - 1, 0) < 0)
+			return -1;
+		first = next + 1;
+	}
+}
+
+/*
+ * Closed, not only close-on-exec: process.args is looked up while they are still open, and
+ * /proc/self/fd/N/../../bin/sh would start a program of the host's, whose file root could then
+ * write (CVE-2024-21626, its third form). A neighbour in a joined pid namespace could take them too
+ * while this process waits at its gate, so it can't be looked into until it executes the workload.
+ */
 int step_descriptors(struct child *child, struct error *err)
 {
-	if (fd_cloexec_from(3 + child->plan->preserve_fds) < 0)
+	const struct plan *plan = child->plan;
+	const int keep[] = {child->socket, plan->gate, plan->report};
+	const size_t n = sizeof(keep) / sizeof(keep[0]);
+
+	if (plan->preserve_fds > INT_MAX - 3)
+		return error_set(err, "--preserve-fds %u: there are not that many",
+				 plan->preserve_fds);
+	/* In the caller's range, too, what is close-on-exec is the runtime's own. */
+	for (int fd = 3; fd < 3 + (int)plan->preserve_fds && fd < getdtablesize(); fd++) {
+		int flags = fcntl(fd, F_GETFD);
+		bool needed = fd == keep[0] || fd == keep[1] || fd == keep[2];
+
+		if (flags >= 0 && flags & FD_CLOEXEC && !needed)
+			close(fd);
+	}
+	if (close_others(3 + plan->preserve_fds, keep, n) < 0)
 		return error_errno(err, errno, "close_range");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return error_errno(err, errno, "prctl");
 	return 0;
 }
 
@@ -61,8 +105,7 @@ static int judge(const char *path)
 
 static int search(struct child *child, const char *name, struct error *err)
 {
-	const struct str_list env = {.items = child->plan->envp,
-				     .n = child->plan->n_env};
+	const struct str_list env = {.items = child->plan->envp, .n = child->plan->n_env};
 	const char *path = env_get(&env, "PATH");
 	int found = ENOENT;
 
