@@ -72,9 +72,10 @@ $(BUILD)/runtime/commands/version.o: CPPFLAGS += -DRUNSAFE_VERSION='"$(VERSION)"
 include mk/generate.mk
 include mk/test.mk
 include mk/install.mk
+include mk/fuzz.mk
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 .PHONY: clean
 clean:
-	rm -rf build build-asan runsafe
+	rm -rf build build-asan build-fuzz runsafe

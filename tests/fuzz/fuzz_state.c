@@ -1,0 +1,77 @@
+/* state.json under a root that other runtimes share: anything may be in it. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../runtime/container/store.h"
+#include "fd.h"
+#include "fuzz.h"
+
+/* A directory of this process alone, on a file system in memory where there is one. */
+static int open_directory(void)
+{
+	char shm[] = "/dev/shm/runsafe-fuzz.XXXXXX", tmp[] = "/tmp/runsafe-fuzz.XXXXXX";
+	const char *path = mkdtemp(shm);
+
+	if (!path)
+		path = mkdtemp(tmp);
+	int dir = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (dir < 0)
+		broken("a directory for state.json", "can not be made");
+	return dir;
+}
+
+static void put(int dir, const void *data, size_t size)
+{
+	cleanup_fd int fd = openat(dir, STATE_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || fd_write_all(fd, data, size) < 0)
+		broken("a directory for state.json", "can not be written");
+}
+
+static char *get(struct arena *arena, int dir)
+{
+	char *text = NULL;
+
+	if (file_read_all(arena, dir, STATE_FILE, JSON_MAX_BYTES, &text, NULL) < 0)
+		broken("state.json can be read back", "(it can not)");
+	return text;
+}
+
+/* A command writes what it read: nothing may get lost or change on the way. */
+static void must_come_back(struct arena *arena, int dir, const struct container_state *state)
+{
+	struct container container = {.dir = dir, .state = *state};
+	struct container_state again;
+	struct error err = ERROR_INIT;
+
+	if (container_write_state(arena, &container, &err) < 0)
+		broken("a state can be written", err.text);
+	const char *text = get(arena, dir);
+	if (state_file_read(arena, dir, "fuzz", &again, &err) < 0)
+		broken(err.text, text);
+	container.state = again;
+	if (container_write_state(arena, &container, &err) < 0 ||
+	    strcmp(text, get(arena, dir)) != 0)
+		broken(text, get(arena, dir));
+	if (!state_file_ours(arena, dir))
+		broken("what runsafe wrote is known as its own", text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static int dir = -1;
+	struct arena arena = ARENA_INIT;
+	struct container_state state;
+	struct error err = ERROR_INIT;
+
+	if (dir < 0)
+		dir = open_directory();
+	put(dir, data, size);
+	if (state_file_read(&arena, dir, "fuzz", &state, &err) < 0)
+		check_error(&err);
+	else
+		must_come_back(&arena, dir, &state);
+	arena_free(&arena);
+	return 0;
+}
