@@ -55,6 +55,9 @@ struct container_state {
 	char *policy;         /* name of the policy that it was made under */
 	char *policy_text;    /* and its whole JSON: exec and update obey this one */
 	bool own_pid_namespace; /* false: kill --all must go through the cgroup */
+	/* What the policy brings that config.json has no words for: */
+	bool builtin_seccomp;
+	struct str_list policy_tmpfs; /* destinations */
 	struct config config; /* the effective one; annotations and poststop hooks come from here */
 	struct findings findings;
 };
@@ -151,19 +154,19 @@ int container_kill(struct arena *arena, const struct runtime_options *options, c
 
 /*
  * delete: a stopped container goes with its cgroup, its directory, and then poststop hooks run
- * (failures are logged only). A running or created one is an error without force; with force it
- * is killed first. force on an id that is not there is 0.
+ * (failures are logged only). A created one is killed first, as runc does it. A running one is an
+ * error without force; with force it is killed first, too. force on an id that is not there is 0.
  */
 int container_delete(struct arena *arena, const struct runtime_options *options, const char *id,
 		     bool force, struct error *err);
 
 /*
  * check: applies the policy to the bundle and collects what it changes, refuses and notes, plan's
- * own refusals included; *effective is what the workload would end up with. Nothing is made.
+ * own refusals included; *effective is what the workload would end up with (policy, findings,
+ * config, builtin_seccomp and policy_tmpfs of it are filled). Nothing is made.
  */
 int container_check(struct arena *arena, const struct runtime_options *options, const char *bundle,
-		    struct config *effective, struct findings *findings, char **policy,
-		    struct error *err);
+		    struct container_state *effective, struct error *err);
 
 /* "KILL", "SIGKILL", "9", "sigterm", "RTMIN+3" to a number; -1 for anything else. */
 int signal_parse(const char *text);

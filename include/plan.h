@@ -54,6 +54,7 @@ struct plan_mount {
 	struct plan_attr attr;
 	uint64_t superblock_flags; /* MS_RDONLY and kin that belong to the file system */
 	bool copy_up;            /* fill the tmpfs with what lay below */
+	bool of_policy;          /* config.json does not mount it */
 	bool owned;              /* all of it, and the root, belong to the workload */
 };
 

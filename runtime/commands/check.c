@@ -18,7 +18,7 @@ static int outcome(const struct findings *findings)
 	return findings_have(findings, FINDING_CHANGED) ? CHECK_CHANGED : CHECK_AS_WRITTEN;
 }
 
-static const char *json_text(struct arena *arena, const struct check *check)
+static const char *json_text(struct arena *arena, const struct container_state *check)
 {
 	static const char *const results[] = {"as written", "changed", "refused"};
 	struct json_writer w;
@@ -38,7 +38,7 @@ static const char *json_text(struct arena *arena, const struct check *check)
 		json_object_end(&w);
 	}
 	json_list_end(&w);
-	config_write(&w, "effective", &check->effective);
+	config_write(&w, "effective", &check->config);
 	json_object_end(&w);
 	return json_finish(&w);
 }
@@ -55,7 +55,7 @@ static void print_findings(const struct findings *findings, enum finding_kind ki
 	}
 }
 
-static void print_for_person(struct arena *arena, const struct check *check)
+static void print_for_person(struct arena *arena, const struct container_state *check)
 {
 	static const char *const results[] = {"it starts as config.json says",
 					      "it starts with the changes below",
@@ -72,16 +72,16 @@ static void print_for_person(struct arena *arena, const struct check *check)
 }
 
 static int check_container(struct arena *arena, const struct runtime_options *options,
-			   const char *id, struct check *out, struct error *err)
+			   const char *id, struct container_state *out, struct error *err)
 {
 	struct container container;
 
 	if (container_open(arena, options->root, id, false, &container, err) < 0)
 		return -1;
 	container_close(&container);
-	out->effective = container.state.config;
-	out->findings = container.state.findings;
-	out->policy = container.state.policy ? container.state.policy : arena_strdup(arena, "?");
+	*out = container.state;
+	if (!out->policy)
+		out->policy = arena_strdup(arena, "?");
 	return 0;
 }
 
@@ -90,7 +90,7 @@ int check_main(int argc, char **argv, const struct runtime_options *options, str
 {
 	bool json = false;
 	struct str_list arguments = {.n = 0};
-	struct check check = {.findings = {.arena = arena}};
+	struct container_state check = {.findings = {.arena = arena}};
 	const struct option_spec specs[] = {
 	    {"json", 0, OPTION_FLAG, &json, NULL, "print it as JSON, with the effective config"},
 	    {.name = NULL}};
@@ -100,8 +100,7 @@ int check_main(int argc, char **argv, const struct runtime_options *options, str
 	if (result)
 		return result < 0;
 	if (command_means_bundle(argument))
-		result = container_check(arena, options, argument, &check.effective,
-					 &check.findings, &check.policy, err);
+		result = container_check(arena, options, argument, &check, err);
 	else
 		result = check_container(arena, options, argument, &check, err);
 	if (result < 0)

@@ -3,18 +3,11 @@
 #define RUNSAFE_COMMANDS_CHECK_H
 
 #include "arena.h"
-#include "config.h"
-#include "policy.h"
+#include "container.h"
 
 enum check_status { CHECK_AS_WRITTEN = 0, CHECK_CHANGED = 1, CHECK_REFUSED = 2 };
 
-struct check {
-	struct config effective;
-	struct findings findings;
-	char *policy;
-};
-
 /* One line a fact: user, capabilities, filters, files, namespaces, limits. */
-void check_print_effective(struct arena *arena, const struct check *check);
+void check_print_effective(struct arena *arena, const struct container_state *check);
 
 #endif

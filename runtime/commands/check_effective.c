@@ -35,52 +35,34 @@ static void print_capabilities(struct arena *arena, const struct config_process 
 	const struct config_capabilities *c = &process->capabilities;
 	const struct str_list *effective = process->user.uid == 0 ? &c->effective : &c->ambient;
 
-	if (!c->present) {
-		line("capabilities", "as the caller has them");
-		return;
-	}
 	/* execve(2) as another user than root keeps the ambient ones only (capabilities(7)). */
 	line("capabilities", joined(arena, effective, "none"));
 	line("bounding set", joined(arena, &c->bounding, "none"));
 }
 
-static void print_seccomp(const struct check *check)
+static void print_seccomp(const struct container_state *check)
 {
-	const struct findings *findings = &check->findings;
+	const char *own = check->config.linux_.seccomp ? "config.json's filter" : "none";
 
-	/* The built-in filter has no word in config.json; the policy's note tells of it. */
-	for (size_t i = 0; i < findings->n; i++) {
-		if (findings->items[i].kind == FINDING_NOTE &&
-		    strcmp(findings->items[i].path, "linux.seccomp") == 0 &&
-		    strstr(findings->items[i].text, "built-in filter")) {
-			line("seccomp", check->effective.linux_.seccomp
-					    ? "the built-in filter and config.json's"
-					    : "the built-in filter");
-			return;
-		}
-	}
-	line("seccomp", check->effective.linux_.seccomp ? "config.json's filter" : "none");
+	if (check->builtin_seccomp)
+		own = check->config.linux_.seccomp ? "the built-in filter and config.json's"
+						   : "the built-in filter";
+	line("seccomp", own);
 }
 
-/* Those of config.json, and those of the policy by its notes: "/run: a tmpfs is added ...". */
-static void print_tmpfs(struct arena *arena, const struct check *check)
+/* Those of config.json, and those of the policy. */
+static void print_tmpfs(struct arena *arena, const struct container_state *check)
 {
 	struct str_list places = {.n = 0};
 
-	for (size_t i = 0; i < check->effective.n_mounts; i++) {
-		const struct config_mount *mount = &check->effective.mounts[i];
+	for (size_t i = 0; i < check->config.n_mounts; i++) {
+		const struct config_mount *mount = &check->config.mounts[i];
 
 		if (mount->type && strcmp(mount->type, "tmpfs") == 0)
 			str_list_add(arena, &places, mount->destination);
 	}
-	for (size_t i = 0; i < check->findings.n; i++) {
-		const char *text = check->findings.items[i].text;
-		const char *end = strstr(text, ": a tmpfs is added");
-
-		if (end)
-			str_list_add(arena, &places,
-				     arena_strndup(arena, text, (size_t)(end - text)));
-	}
+	for (size_t i = 0; i < check->policy_tmpfs.n; i++)
+		str_list_add(arena, &places, check->policy_tmpfs.items[i]);
 	line("tmpfs", joined(arena, &places, "none"));
 }
 
@@ -153,9 +135,9 @@ static void print_limits(struct arena *arena, const struct config_resources *r)
 		line("processes", "no limit");
 }
 
-void check_print_effective(struct arena *arena, const struct check *check)
+void check_print_effective(struct arena *arena, const struct container_state *check)
 {
-	const struct config *config = &check->effective;
+	const struct config *config = &check->config;
 
 	print_user(arena, &config->process);
 	print_capabilities(arena, &config->process);

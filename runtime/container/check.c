@@ -24,8 +24,7 @@ static void check_limits(struct launch *l, struct findings *findings)
 }
 
 int container_check(struct arena *arena, const struct runtime_options *options, const char *bundle,
-		    struct config *effective, struct findings *findings, char **policy,
-		    struct error *err)
+		    struct container_state *effective, struct error *err)
 {
 	struct create_options create = {.bundle = bundle, .id = "check"};
 	struct launch launch = {.arena = arena, .options = options, .create = &create};
@@ -33,9 +32,8 @@ int container_check(struct arena *arena, const struct runtime_options *options, 
 	int result = launch_prepare(&launch, true, err);
 	if (result == 0)
 		check_limits(&launch, &launch.findings);
-	*effective = launch.config;
-	*findings = launch.findings;
-	*policy = launch.policy_name ? arena_strdup(arena, launch.policy_name) : NULL;
+	*effective = (struct container_state){.findings = launch.findings, .config = launch.config};
+	launch_describe(&launch, effective);
 	launch_close(&launch);
 	return result;
 }

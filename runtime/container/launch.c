@@ -69,8 +69,9 @@ static int check_terminal(struct launch *l, struct error *err)
 	bool detached = l->create->detach || !l->create->id;
 
 	if (l->plan.terminal && detached && !l->create->console_socket)
-		return error_set(err, "process.terminal: cannot allocate a terminal for a container "
-				      "that is left alone without --console-socket");
+		return error_set(err,
+				 "process.terminal: cannot allocate a terminal for a container "
+				 "that is left alone without --console-socket");
 	if (!l->plan.terminal && l->create->console_socket)
 		return error_set(err, "--console-socket: the container has no terminal "
 				      "(process.terminal is false)");
@@ -82,7 +83,7 @@ int launch_prepare(struct launch *l, bool check, struct error *err)
 	struct plan_input input;
 
 	l->findings.arena = l->arena;
-	l->bundle = l->console_socket = l->container.dir = l->cgroup.dir = -1;
+	l->bundle = l->console_socket = l->signals = l->container.dir = l->cgroup.dir = -1;
 	l->plan.rootfs_tree = l->plan.proc = l->plan.gate = l->plan.report = -1;
 	l->sandbox = (struct sandbox){.pid = -1, .pidfd = -1, .socket = -1, .console = -1};
 	if (open_bundle(l, err) < 0 || config_read(l->arena, l->bundle, &l->config, err) < 0 ||
@@ -132,6 +133,18 @@ static const char *driver_name(const struct runtime_options *options)
 		   : "cgroupfs";
 }
 
+void launch_describe(struct launch *l, struct container_state *state)
+{
+	state->policy = arena_strdup(l->arena, l->policy_name);
+	state->builtin_seccomp = l->hardening.builtin_seccomp;
+	state->policy_tmpfs = (struct str_list){0};
+	for (size_t i = 0; i < l->plan.n_mounts; i++) {
+		if (l->plan.mounts[i].of_policy)
+			str_list_add(l->arena, &state->policy_tmpfs,
+				     arena_strdup(l->arena, l->plan.mounts[i].destination));
+	}
+}
+
 static void fill_state(struct launch *l)
 {
 	struct container_state *s = &l->container.state;
@@ -149,16 +162,17 @@ static void fill_state(struct launch *l)
 	    .boot_id = arena_strdup(l->arena, boot_id),
 	    .cgroup_driver = arena_strdup(l->arena, driver_name(l->options)),
 	    .cgroup_path = l->cgroup.path,
-	    .policy = arena_strdup(l->arena, l->policy_name),
 	    .policy_text = arena_strdup(l->arena, l->policy_text),
 	    .own_pid_namespace = l->plan.clone_flags & CLONE_NEWPID,
 	    .config = l->config,
 	    .findings = l->findings,
 	};
+	launch_describe(l, s);
 }
 
 void launch_state_text(struct arena *arena, const struct container_state *state,
-		       enum container_status status, const char **before_pid, const char **after_pid)
+		       enum container_status status, const char **before_pid,
+		       const char **after_pid)
 {
 	/* The pid is known only where the hook runs. The first hit is the key itself: only the
 	 * version and the checked id stand before it. */
@@ -246,8 +260,12 @@ static int bring_to_gate(struct launch *l, struct error *err)
 		if (event == SANDBOX_NAMESPACES && runtime_hooks(l, err) < 0)
 			return -1;
 	} while (event != SANDBOX_READY);
-	if (l->console_socket >= 0 && console_send(l->console_socket, l->sandbox.console, err) < 0)
-		return -1;
+	if (l->console_socket >= 0) {
+		if (console_send(l->console_socket, l->sandbox.console, err) < 0)
+			return -1;
+		/* Theirs alone: kept here, the workload would not notice when they hang up. */
+		fd_cleanup(&l->sandbox.console);
+	}
 	return record_pid(l, err);
 }
 
@@ -326,7 +344,8 @@ void launch_undo(struct launch *l)
 	if (l->create->pid_file && l->sandbox.pid > 0)
 		(void)unlink(l->create->pid_file);
 	if (l->container.dir >= 0)
-		(void)container_remove_dir(l->options->root, l->create->id, &l->container, &ignored);
+		(void)container_remove_dir(l->options->root, l->create->id, &l->container,
+					   &ignored);
 	l->container.dir = -1;
 	if (l->hooks_began)
 		run_poststop(l);
@@ -338,6 +357,7 @@ void launch_close(struct launch *l)
 	sandbox_close(&l->sandbox);
 	fd_cleanup(&l->cgroup.dir);
 	fd_cleanup(&l->console_socket);
+	fd_cleanup(&l->signals);
 	fd_cleanup(&l->bundle);
 	if (l->container.dir >= 0)
 		container_close(&l->container);

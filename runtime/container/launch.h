@@ -25,6 +25,7 @@ struct launch {
 	struct container container;
 	struct sandbox sandbox;
 	int console_socket; /* connected, or -1 */
+	int signals;        /* supervise_begin()'s signalfd(2), or -1 */
 	bool hooks_began;   /* from then on a failure runs the poststop hooks */
 };
 
@@ -42,6 +43,9 @@ void launch_undo(struct launch *launch);
 
 /* Closes descriptors; the container stays. */
 void launch_close(struct launch *launch);
+
+/* Notes in state what the policy brings that config.json has no words for. */
+void launch_describe(struct launch *launch, struct container_state *state);
 
 /* Writes recorded ("running") into the state. */
 int launch_record(struct launch *launch, const char *recorded, struct error *err);
@@ -66,22 +70,42 @@ int console_send(int socket, int master, struct error *err);
 /* Writes the pid, beside and renamed. */
 int pid_file_write(const char *path, pid_t pid, struct error *err);
 
-/* run in the foreground: waits for the workload, relaying signals and the terminal. *status is the
- * exit status, 128+N for a signal. */
+/*
+ * run in the foreground. Before the gate opens: from now on signals wait for supervise(), so that
+ * none can end us between the workload's start and the relay; and the container's terminal gets the
+ * caller's size, so that the workload never sees another. Returns 0, or -1 with err set.
+ */
+int supervise_begin(struct launch *launch, struct error *err);
+
+/* Waits for the workload, relaying signals and the terminal. *status is the exit status, 128+N for
+ * a signal. Signals stay blocked, so that a second ^C does not keep the container from being taken
+ * away. */
 int supervise(struct launch *launch, int *status, struct error *err);
 
 /* terminal.c: the caller's terminal in raw mode, and the bytes between it and the container's. */
 struct terminal {
-	int master;  /* -1: no terminal */
-	bool raw;    /* stdin is a terminal and was changed */
+	int master;      /* -1: no terminal */
+	int slave;       /* held open for the workload; -1: could not be */
+	bool raw;        /* stdin is a terminal and was changed */
+	bool background; /* stdin is a terminal, and others are in its foreground */
 	bool input_open;
+	char last_in; /* byte that was read last */
 	char in[4096], out[4096];
 	size_t n_in, n_out;
+	pid_t workload; /* its process group, where ^C is typed for itself */
+	/* Asked on ^C, ^\\ and ^Z for the workload itself; true: taken, it shall not get the byte. */
+	bool (*typed)(void *context, int sig);
+	void *context;
 };
 void terminal_open(struct terminal *terminal, int master);
+void terminal_size(int master); /* makes it that of stdin, where stdin is a terminal */
 void terminal_resize(struct terminal *terminal);
-void terminal_again(struct terminal *terminal); /* raw mode once more, after SIGCONT */
-void terminal_close(struct terminal *terminal); /* drains what is left and restores the mode */
+void terminal_release(struct terminal *terminal); /* the mode as it was: before stopping */
+void terminal_again(struct terminal *terminal);   /* raw mode once more, after SIGCONT */
+
+/* Drains what is left, unless one of the signals that end a program comes in by that signalfd(2),
+ * and restores the mode. */
+void terminal_close(struct terminal *terminal, int signals);
 
 void terminal_want(const struct terminal *terminal, struct pollfd polls[3]);
 void terminal_move(struct terminal *terminal, const struct pollfd polls[3]);

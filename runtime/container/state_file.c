@@ -88,6 +88,8 @@ static void make_fields(struct json_field fields[32])
 	    TEXT("cgroupPath", AT(state.cgroup_path)),
 	    TEXT("policy", AT(state.policy)),
 	    TEXT("policyText", AT(state.policy_text)),
+	    {.key = "builtinSeccomp", .kind = JSON_BOOL, .offset = AT(state.builtin_seccomp)},
+	    {.key = "policyTmpfs", .kind = JSON_STRING_LIST, .offset = AT(state.policy_tmpfs)},
 	    {.key = "ownPidNamespace", .kind = JSON_BOOL, .offset = AT(state.own_pid_namespace)},
 	    {.key = "config",
 	     .kind = JSON_OBJECT,
@@ -227,6 +229,8 @@ static const char *state_text(struct arena *arena, const struct container_state 
 	json_string(&w, "policy", state->policy);
 	json_string(&w, "policyText", state->policy_text);
 	json_bool(&w, "ownPidNamespace", state->own_pid_namespace);
+	json_bool(&w, "builtinSeccomp", state->builtin_seccomp);
+	json_string_list(&w, "policyTmpfs", &state->policy_tmpfs);
 	if (state->config.oci_version)
 		config_write(&w, "config", &state->config);
 	write_findings(&w, &state->findings);

@@ -231,6 +231,7 @@ static void plan_policy_tmpfs(struct planner *p)
 			      (t->exec ? 0 : (uint64_t)MOUNT_ATTR_NOEXEC);
 		m->copy_up = t->copy_up;
 		m->owned = t->owned;
+		m->of_policy = true;
 		add_pair(p, m, "mode", arena_printf(p->arena, "%o", t->mode));
 		if (h->tmpfs_max_bytes)
 			add_pair(p, m, "size",
@@ -253,6 +254,7 @@ static void plan_policy_dev(struct planner *p)
 	m = add_mount(p);
 	m->kind = PLAN_MOUNT_NEW;
 	m->label = "the policy's /dev";
+	m->of_policy = true;
 	m->destination = "/dev";
 	m->type = m->source = "tmpfs";
 	m->attr.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
