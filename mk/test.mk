@@ -26,18 +26,32 @@ unit-tests: $(UNIT_TESTS)
 check-unit: $(if $(T),$(BUILD)/tests/unit/test_$(T),unit-tests)
 	@tests/unit/run $(BUILD)/results/unit $(if $(T),$(BUILD)/tests/unit/test_$(T),$(UNIT_TESTS))
 
+# What the integration tests run inside of containers: static, since a rootfs has no libraries.
+PROBES := $(BUILD)/tests/probe $(BUILD)/tests/interpreter
+PROBE_FLAGS := -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -static
+
+.PHONY: probes
+probes: $(PROBES)
+
+$(BUILD)/tests/interpreter: PROBE_FLAGS += -nostdlib -fno-stack-protector
+$(PROBES): $(BUILD)/tests/%: tests/integration/probe/%.c
+	@mkdir -p $(dir $@)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(PROBE_FLAGS) -o $@ $<
+
 .PHONY: check-native check check-vm check-removal vm asan
 # Quick loop: what this host can run, without touching its mounts. Where controllers are missing,
 # the tests that need them are skipped and say so.
-check-native: all check-unit
-	@tests/integration/native $(BUILD)/results/integration $(if $(K),-k '$(K)') $(PYTEST); \
+check-native: all probes check-unit
+	@RUNSAFE_PROBES=$(abspath $(BUILD))/tests tests/integration/native \
+		$(BUILD)/results/integration $(if $(K),-k '$(K)') $(PYTEST); \
 		tests/sum $(BUILD)/results
 
 check:
 	@MAKE='$(MAKE)' tests/check $(if $(filter command line environment,$(origin KERNEL)),$(KERNEL))
 
 # The integration tests alone, in the virtual machine: make check-vm KERNEL=6.1 K=lifecycle
-check-vm: all
+check-vm: all probes
 	@tests/install-deps vm
 	@tests/vm/check $(KERNEL) $(BUILD)/results $(if $(K),-k '$(K)') $(PYTEST)
 
