@@ -295,7 +295,10 @@ static int make_all(struct launch *l, enum plan_gate gate, struct error *err)
 		return -1;
 	if (launch_record(l, "created", err) < 0)
 		return -1;
-	return l->create->pid_file ? pid_file_write(l->create->pid_file, l->sandbox.pid, err) : 0;
+	if (l->create->pid_file && pid_file_write(l->create->pid_file, l->sandbox.pid, err) < 0)
+		return -1;
+	l->wrote_pid_file = l->create->pid_file;
+	return 0;
 }
 
 int launch_go(struct launch *l, enum plan_gate gate, struct error *err)
@@ -341,7 +344,8 @@ void launch_undo(struct launch *l)
 		(void)cgroup_kill(l->cgroup.path, KILL_TIMEOUT_MS, &ignored);
 		(void)cgroup_unmake(&l->cgroup, KILL_TIMEOUT_MS, &ignored);
 	}
-	if (l->create->pid_file && l->sandbox.pid > 0)
+	/* One that another container wrote before stays. */
+	if (l->wrote_pid_file)
 		(void)unlink(l->create->pid_file);
 	if (l->container.dir >= 0)
 		(void)container_remove_dir(l->options->root, l->create->id, &l->container,

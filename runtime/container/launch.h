@@ -25,8 +25,9 @@ struct launch {
 	struct container container;
 	struct sandbox sandbox;
 	int console_socket; /* connected, or -1 */
-	int signals;        /* supervise_begin()'s signalfd(2), or -1 */
-	bool hooks_began;   /* from then on a failure runs the poststop hooks */
+	int signals;	    /* supervise_begin()'s signalfd(2), or -1 */
+	bool wrote_pid_file;
+	bool hooks_began; /* from then on a failure runs the poststop hooks */
 };
 
 /* Stages 1 to 3: reads, hardens, plans. Nothing is made yet. check: refusals are findings. */
@@ -84,16 +85,17 @@ int supervise(struct launch *launch, int *status, struct error *err);
 
 /* terminal.c: the caller's terminal in raw mode, and the bytes between it and the container's. */
 struct terminal {
-	int master;      /* -1: no terminal */
-	int slave;       /* held open for the workload; -1: could not be */
-	bool raw;        /* stdin is a terminal and was changed */
+	int master;	 /* -1: no terminal */
+	int slave;	 /* held open for the workload; -1: could not be */
+	bool raw;	 /* stdin is a terminal and was changed */
 	bool background; /* stdin is a terminal, and others are in its foreground */
 	bool input_open;
 	char last_in; /* byte that was read last */
 	char in[4096], out[4096];
 	size_t n_in, n_out;
 	pid_t workload; /* its process group, where ^C is typed for itself */
-	/* Asked on ^C, ^\\ and ^Z for the workload itself; true: taken, it shall not get the byte. */
+	/* Asked on ^C, ^\\ and ^Z for the workload itself; true: taken, it shall not get the byte.
+	 */
 	bool (*typed)(void *context, int sig);
 	void *context;
 };
@@ -101,7 +103,7 @@ void terminal_open(struct terminal *terminal, int master);
 void terminal_size(int master); /* makes it that of stdin, where stdin is a terminal */
 void terminal_resize(struct terminal *terminal);
 void terminal_release(struct terminal *terminal); /* the mode as it was: before stopping */
-void terminal_again(struct terminal *terminal);   /* raw mode once more, after SIGCONT */
+void terminal_again(struct terminal *terminal);	  /* raw mode once more, after SIGCONT */
 
 /* Drains what is left, unless one of the signals that end a program comes in by that signalfd(2),
  * and restores the mode. */

@@ -19,14 +19,16 @@
 struct supervisor {
 	struct launch *launch;
 	struct terminal terminal;
-	int signals; /* signalfd(2) */
 	bool ended;
 	int status; /* wait status of the workload */
 	int fatal;  /* a signal that we had to make fatal ourselves; 0: none */
 };
 
-/* Synchronous signals stay: blocked, they would only hide a fault of our own. */
-static int watch_signals(sigset_t *before, struct error *err)
+/*
+ * Synchronous signals stay: blocked, they would only hide a fault of our own. What the caller
+ * ignores stays ignored: nohup's SIGHUP, and SIGINT of a shell's background job.
+ */
+static int watch_signals(struct error *err)
 {
 	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP, SIGABRT};
 	sigset_t all;
@@ -34,7 +36,12 @@ static int watch_signals(sigset_t *before, struct error *err)
 	sigfillset(&all);
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		sigdelset(&all, own[i]);
-	if (sigprocmask(SIG_SETMASK, &all, before) < 0)
+	for (int sig = 1; sig < SIGRTMIN; sig++) {
+		struct sigaction was;
+		if (sigaction(sig, NULL, &was) == 0 && was.sa_handler == SIG_IGN)
+			sigdelset(&all, sig);
+	}
+	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
 		return error_errno(err, errno, "blocking signals");
 	int fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? error_errno(err, errno, "signalfd") : fd;
@@ -60,7 +67,8 @@ static bool has_no_handler(struct supervisor *s, int sig)
 	return none;
 }
 
-/* A program run directly would end on ^C; as the first of its namespace it would not even notice. */
+/* A program run directly would end on ^C; as the first of its namespace it would not even notice.
+ */
 static void forward(struct supervisor *s, int sig)
 {
 	int pidfd = s->launch->sandbox.pidfd;
@@ -73,22 +81,53 @@ static void forward(struct supervisor *s, int sig)
 	(void)process_signal(pidfd, sig);
 }
 
+/* The default action of a signal that stops; it has none in an orphaned process group, where there
+ * is no shell that would continue us. */
+static void stop_ourselves(int sig)
+{
+	sigset_t one;
+
+	sigemptyset(&one);
+	sigaddset(&one, sig);
+	(void)raise(sig);
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
+	sigprocmask(SIG_BLOCK, &one, NULL);
+}
+
 /* ^Z: the whole container stops, not only its first process; and then we do. */
-static void stop(struct supervisor *s)
+static void stop(struct supervisor *s, int sig)
 {
 	const char *cgroup = s->launch->cgroup.path;
+	bool has_cgroup = s->launch->cgroup.dir >= 0;
+	/* By `pause`, maybe: who froze it thaws it. */
+	bool frozen_already = has_cgroup && cgroup_frozen(cgroup);
 	struct error ignored = ERROR_INIT;
-	bool frozen = s->launch->cgroup.dir >= 0 &&
+	bool frozen = !frozen_already && has_cgroup &&
 		      cgroup_freeze(cgroup, true, FREEZE_TIMEOUT_MS, &ignored) == 0;
 
-	if (!frozen)
+	if (!frozen && !frozen_already)
 		(void)process_signal(s->launch->sandbox.pidfd, SIGSTOP);
-	raise(SIGSTOP);
+	terminal_release(&s->terminal);
+	stop_ourselves(sig);
 	if (frozen)
 		(void)cgroup_freeze(cgroup, false, FREEZE_TIMEOUT_MS, &ignored);
-	else
+	else if (!frozen_already)
 		(void)process_signal(s->launch->sandbox.pidfd, SIGCONT);
 	terminal_again(&s->terminal);
+}
+
+/* ^C, ^\ or ^Z for a workload that, as the first of its pid namespace, would not notice. */
+static bool typed(void *context, int sig)
+{
+	struct supervisor *s = context;
+
+	if (!s->launch->container.state.own_pid_namespace || !has_no_handler(s, sig))
+		return false;
+	if (sig == SIGTSTP)
+		(void)kill(0, sig); /* the whole job, as a terminal does; ours comes by signalfd */
+	else
+		forward(s, sig);
+	return true;
 }
 
 static void reap(struct supervisor *s)
@@ -108,7 +147,7 @@ static void take_signals(struct supervisor *s)
 {
 	struct signalfd_siginfo info;
 
-	while (read(s->signals, &info, sizeof(info)) == sizeof(info)) {
+	while (read(s->launch->signals, &info, sizeof(info)) == sizeof(info)) {
 		switch ((int)info.ssi_signo) {
 		case SIGCHLD:
 			reap(s);
@@ -121,7 +160,7 @@ static void take_signals(struct supervisor *s)
 		case SIGTSTP:
 		case SIGTTIN:
 		case SIGTTOU:
-			stop(s);
+			stop(s, (int)info.ssi_signo);
 			break;
 		case SIGCONT:
 			terminal_again(&s->terminal);
@@ -134,31 +173,55 @@ static void take_signals(struct supervisor *s)
 	}
 }
 
+/* With a console socket the terminal is somebody else's to relay. */
+static int relayed(const struct launch *l)
+{
+	return l->console_socket < 0 ? l->sandbox.console : -1;
+}
+
+int supervise_begin(struct launch *l, struct error *err)
+{
+	l->signals = watch_signals(err);
+	if (l->signals < 0)
+		return -1;
+	terminal_size(relayed(l));
+	return 0;
+}
+
+static int wait_for_end(struct supervisor *s, struct error *err)
+{
+	int signals = s->launch->signals;
+
+	/* It may have ended before we looked. */
+	reap(s);
+	while (!s->ended) {
+		struct pollfd polls[4];
+		terminal_want(&s->terminal, polls);
+		polls[3] = (struct pollfd){.fd = signals, .events = POLLIN};
+		if (poll(polls, 4, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return error_errno(err, errno, "waiting for the workload");
+		}
+		terminal_move(&s->terminal, polls);
+		if (polls[3].revents)
+			take_signals(s);
+	}
+	return 0;
+}
+
 int supervise(struct launch *l, int *status, struct error *err)
 {
 	struct supervisor s = {.launch = l};
-	sigset_t before;
-	cleanup_fd int signals = watch_signals(&before, err);
 
-	if (signals < 0)
+	terminal_open(&s.terminal, relayed(l));
+	s.terminal.workload = l->sandbox.pid;
+	s.terminal.typed = typed;
+	s.terminal.context = &s;
+	int result = wait_for_end(&s, err);
+	terminal_close(&s.terminal, l->signals);
+	if (result < 0)
 		return -1;
-	s.signals = signals;
-	bool relay = l->sandbox.console >= 0 && l->console_socket < 0;
-	terminal_open(&s.terminal, relay ? l->sandbox.console : -1);
-	/* It may have ended before we looked. */
-	reap(&s);
-	while (!s.ended) {
-		struct pollfd polls[4];
-		terminal_want(&s.terminal, polls);
-		polls[3] = (struct pollfd){.fd = signals, .events = POLLIN};
-		if (poll(polls, 4, -1) < 0 && errno != EINTR)
-			break;
-		terminal_move(&s.terminal, polls);
-		if (polls[3].revents)
-			take_signals(&s);
-	}
-	terminal_close(&s.terminal);
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (WIFSIGNALED(s.status))
 		*status = 128 + (s.fatal ? s.fatal : WTERMSIG(s.status));
 	else
