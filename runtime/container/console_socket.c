@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,39 +10,28 @@
 #include "fd.h"
 #include "launch.h"
 
-/* A path longer than sun_path is reached by its directory's descriptor. */
-static int fill_address(const char *path, struct sockaddr_un *address, int *dir)
+/* A path longer than sun_path (unix(7)) is reached by a descriptor of the socket's own file. */
+static int fill_address(const char *path, struct sockaddr_un *address, int *file)
 {
-	char copy[PATH_MAX], copy2[PATH_MAX];
-
 	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (strlen(path) < sizeof(address->sun_path)) {
 		memcpy(address->sun_path, path, strlen(path));
 		return 0;
 	}
-	if (snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy)) {
-		errno = ENAMETOOLONG;
+	*file = open(path, O_PATH | O_CLOEXEC);
+	if (*file < 0)
 		return -1;
-	}
-	memcpy(copy2, copy, sizeof(copy2));
-	*dir = open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (*dir < 0)
-		return -1;
-	if (snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/%.80s", *dir,
-		     basename(copy2)) >= (int)sizeof(address->sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
+	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d", *file);
 	return 0;
 }
 
 int console_connect(const char *path, struct error *err)
 {
 	struct sockaddr_un address;
-	cleanup_fd int dir = -1;
+	cleanup_fd int file = -1;
 	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || fill_address(path, &address, &dir) < 0 ||
+	if (fd < 0 || fill_address(path, &address, &file) < 0 ||
 	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return error_errno(err, errno, "--console-socket: connecting to %s", path);
 	return fd_take(&fd);
@@ -76,7 +64,8 @@ int pid_file_write(const char *path, pid_t pid, struct error *err)
 	if (snprintf(beside, sizeof(beside), "%s.%d.new", path, getpid()) >= (int)sizeof(beside))
 		return error_errno(err, ENAMETOOLONG, "--pid-file");
 	snprintf(text, sizeof(text), "%d", pid);
-	cleanup_fd int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+	cleanup_fd int fd =
+	    open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		return error_errno(err, errno, "--pid-file: writing beside %s", path);
 	if (fd_write_all(fd, text, strlen(text)) < 0 || rename(beside, path) < 0) {
