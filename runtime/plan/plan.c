@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <sys/mount.h>
@@ -45,6 +46,12 @@ static int plan_filters(struct planner *p)
 	return 0;
 }
 
+/* A number of seconds that no int of milliseconds can hold is as good as the longest one: 24 days. */
+static int milliseconds(int64_t seconds)
+{
+	return seconds > INT_MAX / 1000 ? INT_MAX : (int)seconds * 1000;
+}
+
 void plan_hooks(struct arena *arena, const struct config_hook_list *hooks, const char *label,
 		struct plan_hook_list *out)
 {
@@ -63,7 +70,7 @@ void plan_hooks(struct arena *arena, const struct config_hook_list *hooks, const
 		    .path = hook->path,
 		    .argv = argv.items,
 		    .envp = hook->env.items ? hook->env.items : nothing,
-		    .timeout_ms = hook->timeout.set ? (int)hook->timeout.value * 1000 : 0,
+		    .timeout_ms = hook->timeout.set ? milliseconds(hook->timeout.value) : 0,
 		};
 	}
 }

@@ -1,4 +1,4 @@
-/* Hooks (config.md, "POSIX-platform Hooks"): run by the runtime, or by the child before its exec. */
+/* Hooks (config.md, "POSIX-platform Hooks"), run by the runtime or by the child before its exec. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -45,7 +45,9 @@ static _Noreturn void become_hook(const struct plan_hook *hook, int input, int o
 		_exit(126);
 	fd_cloexec_from(3);
 	execve(hook->path, hook->argv, hook->envp ? hook->envp : empty);
-	dprintf(2, "%s", strerror(errno));
+	struct error why = ERROR_INIT;
+	error_errno(&why, errno, "it cannot be executed");
+	(void)fd_write_all(2, why.text, strlen(why.text));
 	_exit(127);
 }
 
@@ -153,8 +155,11 @@ static int judge(const struct running_hook *run, const struct plan_hook *hook, i
 
 static int run_one(const struct plan_hook *hook, const char *const state[3], struct error *err)
 {
-	struct running_hook run = {
-	    .pid = -1, .pidfd = -1, .input = -1, .output = -1, .parts = {state[0], state[1], state[2]}};
+	struct running_hook run = {.pid = -1,
+				   .pidfd = -1,
+				   .input = -1,
+				   .output = -1,
+				   .parts = {state[0], state[1], state[2]}};
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
 	int status = 0;
 	int result = -1;
@@ -169,8 +174,8 @@ static int run_one(const struct plan_hook *hook, const char *const state[3], str
 			kill(run.pid, SIGKILL);
 			while (waitpid(run.pid, &status, 0) < 0 && errno == EINTR)
 				;
-			error_set(err, "%s: %s did not end within its timeout of %d s",
-				  hook->label, hook->path, hook->timeout_ms / 1000);
+			error_set(err, "%s: %s did not end within its timeout of %d s", hook->label,
+				  hook->path, hook->timeout_ms / 1000);
 		}
 	}
 	sigaction(SIGPIPE, &before, NULL);
