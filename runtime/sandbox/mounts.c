@@ -72,10 +72,11 @@ static int explain_attach(const struct plan_mount *m, int errnum, struct error *
 	const char *hint = "";
 
 	if (errnum == EROFS || errnum == ENOENT)
-		hint = " (the mount point has to be in the rootfs, or the rootfs writable on the host)";
+		hint = " (the mount point has to be in the rootfs, or the rootfs writable on the "
+		       "host)";
 	else if (errnum == ELOOP || errnum == EXDEV)
 		hint = " (its symlinks lead nowhere inside the rootfs)";
-	else if (errnum == ENOTDIR)
+	else if (errnum == ENOTDIR || errnum == EISDIR)
 		hint = " (a directory can only be mounted on a directory, a file on a file)";
 	return error_errno(err, errnum, "%s: mounting at %s%s", m->label, m->destination, hint);
 }
@@ -86,14 +87,11 @@ static int attach_new(struct child *child, const struct plan_mount *m, struct er
 
 	if (target < 0)
 		return explain_attach(m, errno, err);
-	if (mount_needs_old_call(m))
-		return mount_old(m, target, err) < 0
-			   ? error_wrap(err, "%s: %s at %s", m->label, m->type, m->destination)
-			   : 0;
-	cleanup_fd int mounted = mount_new(m, err);
+	cleanup_fd int mounted =
+	    mount_needs_old_call(m) ? mount_old(m, child->scratch, err) : mount_new(m, err);
 	if (mounted < 0)
 		return error_wrap(err, "%s: %s at %s", m->label, m->type, m->destination);
-	if (m->copy_up && copy_up(target, mounted, m->owned, child->plan->uid, child->plan->gid, err) < 0)
+	if (m->copy_up && copy_up(target, mounted, m, child->plan->uid, child->plan->gid, err) < 0)
 		return error_wrap(err, "%s: copying the rootfs's %s up", m->label, m->destination);
 	/* What is to be read-only was written to until now. */
 	if (m->copy_up && (m->attr.set & MOUNT_ATTR_RDONLY) &&

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,14 +14,16 @@ static const struct {
 	uint64_t flag;
 	const char *word;
 } superblock_words[] = {
-    {MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"}, {MS_LAZYTIME, "lazytime"},
-    {MS_MANDLOCK, "mand"},    {MS_SILENT, "silent"},
+    {MS_SYNCHRONOUS, "sync"},
+    {MS_DIRSYNC, "dirsync"},
+    {MS_LAZYTIME, "lazytime"},
+    {MS_MANDLOCK, "mand"}, /* "silent" is a word of mount(2) only */
 };
 
 static int set(int context, const char *key, const char *value)
 {
-	return (int)syscall(SYS_fsconfig, context,
-			    value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value, 0);
+	return (int)syscall(SYS_fsconfig, context, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG,
+			    key, value, 0);
 }
 
 /* The context keeps a log of what the file system did not like ("e tmpfs: Unknown parameter"). */
@@ -87,9 +90,12 @@ static unsigned long old_flags(uint64_t attr)
 		uint64_t attr;
 		unsigned long flag;
 	} pairs[] = {
-	    {MOUNT_ATTR_RDONLY, MS_RDONLY},	{MOUNT_ATTR_NOSUID, MS_NOSUID},
-	    {MOUNT_ATTR_NODEV, MS_NODEV},	{MOUNT_ATTR_NOEXEC, MS_NOEXEC},
-	    {MOUNT_ATTR_NOATIME, MS_NOATIME},	{MOUNT_ATTR_STRICTATIME, MS_STRICTATIME},
+	    {MOUNT_ATTR_RDONLY, MS_RDONLY},
+	    {MOUNT_ATTR_NOSUID, MS_NOSUID},
+	    {MOUNT_ATTR_NODEV, MS_NODEV},
+	    {MOUNT_ATTR_NOEXEC, MS_NOEXEC},
+	    {MOUNT_ATTR_NOATIME, MS_NOATIME},
+	    {MOUNT_ATTR_STRICTATIME, MS_STRICTATIME},
 	    {MOUNT_ATTR_NODIRATIME, MS_NODIRATIME},
 	    {MOUNT_ATTR_NOSYMFOLLOW, 256 /* MS_NOSYMFOLLOW, Linux 5.10 */},
 	};
@@ -102,12 +108,21 @@ static unsigned long old_flags(uint64_t attr)
 	return flags;
 }
 
-/* mount(2) at a descriptor: by way of the working directory, which nobody needs at this time. */
-int mount_old(const struct plan_mount *m, int target, struct error *err)
+/* mount(2) in the set-up's own tmpfs, from where it is moved as what mount_new() returns is: no
+ * path of the rootfs takes part. Returns the mount, or -1 with err set. */
+int mount_old(const struct plan_mount *m, int scratch, struct error *err)
 {
-	if (fchdir(target) < 0 ||
-	    mount(m->source, ".", m->type, old_flags(m->attr.set) | (unsigned long)m->superblock_flags,
-		  m->data_text) < 0)
+	static const char place[] = "place";
+
+	if (mkdirat(scratch, place, 0700) < 0 && errno != EEXIST)
+		return error_errno(err, errno, "making a place to mount at");
+	cleanup_fd int at = openat(scratch, place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0 || fchdir(at) < 0 ||
+	    mount(m->source, ".", m->type,
+		  old_flags(m->attr.set) | (unsigned long)m->superblock_flags, m->data_text) < 0)
 		return error_errno(err, errno, "mounting with options %s", m->data_text);
-	return chdir("/") < 0 ? error_errno(err, errno, "going back to /") : 0;
+	if (chdir("/") < 0)
+		return error_errno(err, errno, "going back to /");
+	int mounted = openat(scratch, place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return mounted < 0 ? error_errno(err, errno, "opening what was mounted") : mounted;
 }

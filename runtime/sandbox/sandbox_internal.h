@@ -66,12 +66,13 @@ int step_rootfs(struct child *child, struct error *err);
 int step_mounts(struct child *child, struct error *err);
 int mounts_attach(struct child *child, int tree, const char *destination, bool is_file);
 /* copyup.c */
-int copy_up(int from, int to, bool owned, uid_t uid, gid_t gid, struct error *err);
+int copy_up(int from, int to, const struct plan_mount *mount, uid_t uid, gid_t gid,
+	    struct error *err);
 /* newmount.c */
 int mount_new(const struct plan_mount *mount, struct error *err);
 /* Whether only mount(2) can do it: fsconfig(2) takes values of at most 255 bytes. */
 bool mount_needs_old_call(const struct plan_mount *mount);
-int mount_old(const struct plan_mount *mount, int target, struct error *err);
+int mount_old(const struct plan_mount *mount, int scratch, struct error *err);
 /* devices.c */
 int step_devices(struct child *child, struct error *err);
 /* files.c */
