@@ -154,6 +154,9 @@ void child_main(const struct plan *plan, int socket)
 
 	/* A runtime that is killed takes the half-made container with it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* A neighbour in a joined pid or user namespace must not look into a process that still has
+	 * the host's descriptors (ptrace(2), /proc/PID/fd): CVE-2016-9962. Until the exec. */
+	prctl(PR_SET_DUMPABLE, 0);
 	reset_signals();
 	umask(0);
 	if (plan->two_clones)

@@ -25,6 +25,9 @@ int step_identity(struct child *child, struct error *err)
 	if (setresuid(plan->uid, plan->uid, plan->uid) < 0)
 		return error_errno(err, errno, "becoming uid %u (is it mapped in the user namespace?)",
 				   plan->uid);
+	/* The change made it what fs.suid_dumpable says, and that may be 1 (proc_sys_fs(5)). */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return error_errno(err, errno, "staying closed to other processes of that user");
 	umask(plan->umask_set ? plan->umask : 0022);
 	return 0;
 }
