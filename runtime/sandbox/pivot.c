@@ -38,15 +38,23 @@ static int mount_id(int fd, const char *path, uint64_t *id)
 	return 0;
 }
 
-/* What is at "/" must be the rootfs and nothing else, whatever the kernel did above. */
+/*
+ * What is at "/" must be the rootfs and nothing else, whatever the kernel did above. A lookup that
+ * starts at the root does not see what is mounted over it, but ".." comes out on top of that: the
+ * host's root, or a mount whose destination the image bent to "/" with a symlink.
+ */
 static int check_root(struct child *child, struct error *err)
 {
-	uint64_t root, rootfs;
+	uint64_t root, top, rootfs;
 
-	if (mount_id(AT_FDCWD, "/", &root) < 0 || mount_id(child->root, "", &rootfs) < 0)
+	if (mount_id(AT_FDCWD, "/", &root) < 0 || mount_id(AT_FDCWD, "/..", &top) < 0 ||
+	    mount_id(child->root, "", &rootfs) < 0)
 		return error_errno(err, errno, "looking at the new root");
 	if (root != rootfs)
 		return error_set(err, "the root is not the rootfs afterwards");
+	if (top != rootfs)
+		return error_set(err, "something is mounted over the root of the container: a mount's "
+				      "destination is \"/\", or a symlink of the rootfs that leads there");
 	return 0;
 }
 
