@@ -19,6 +19,9 @@
  */
 int path_open_in_root(int root, const char *path, int flags, mode_t mode);
 
+/* The same where no component may be a symlink: ELOOP. For what is looked up by its name later. */
+int path_open_plain(int root, const char *path, int flags);
+
 /*
  * Opens path inside root as an O_PATH directory, making the directories that are missing (mode
  * 0755 for those on the way, mode for the last). Dangling symlinks on the way are followed inside

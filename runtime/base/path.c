@@ -42,6 +42,12 @@ int path_open_in_root(int root, const char *path, int flags, mode_t mode)
 	return openat2_retry(root, path, flags, mode, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
+int path_open_plain(int root, const char *path, int flags)
+{
+	return openat2_retry(root, path, flags, 0,
+			     RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
+}
+
 enum walk_kind {
 	WALK_DIR,  /* ends at a directory, missing ones are made */
 	WALK_FILE, /* ends at anything but a directory, made if missing */

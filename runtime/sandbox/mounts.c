@@ -81,12 +81,32 @@ static int explain_attach(const struct plan_mount *m, int errnum, struct error *
 	return error_errno(err, errnum, "%s: mounting at %s%s", m->label, m->destination, hint);
 }
 
+/*
+ * The masked and read-only paths below /proc and /sys are found by name later. With a symlink on
+ * the way, into a volume, another container could put another directory there meanwhile, and all of
+ * them would be covered there instead (CVE-2019-19921).
+ */
+static int check_plain(struct child *child, const struct plan_mount *m, struct error *err)
+{
+	if (!m->type || (strcmp(m->type, "proc") != 0 && strcmp(m->type, "sysfs") != 0))
+		return 0;
+	cleanup_fd int target = path_open_plain(child->root, m->destination, O_PATH | O_DIRECTORY);
+	if (target < 0 && errno == ELOOP)
+		return error_set(err,
+				 "%s: %s has a symlink of the rootfs in its way: %s is only mounted "
+				 "on a real directory",
+				 m->label, m->destination, m->type);
+	return target < 0 ? explain_attach(m, errno, err) : 0;
+}
+
 static int attach_new(struct child *child, const struct plan_mount *m, struct error *err)
 {
 	cleanup_fd int target = path_make_dir(child->root, m->destination, 0755);
 
 	if (target < 0)
 		return explain_attach(m, errno, err);
+	if (check_plain(child, m, err) < 0)
+		return -1;
 	cleanup_fd int mounted =
 	    mount_needs_old_call(m) ? mount_old(m, child->scratch, err) : mount_new(m, err);
 	if (mounted < 0)
@@ -103,6 +123,14 @@ static int attach_new(struct child *child, const struct plan_mount *m, struct er
 	    sys_set_attr(mounted, m->attr.propagation_recursive, 0, 0, m->attr.propagation) < 0)
 		return error_errno(err, errno, "%s: setting its propagation", m->label);
 	return 0;
+}
+
+static int attach_bind(struct child *child, const struct plan_mount *m, struct error *err)
+{
+	if (mounts_attach(child, m->tree, m->destination, m->is_file) < 0)
+		return explain_attach(m, errno, err);
+	/* type is set where it is a bind of the host's proc or sysfs (plan/mounts.c). */
+	return check_plain(child, m, err);
 }
 
 static int remount(struct child *child, const struct plan_mount *m, struct error *err)
@@ -132,9 +160,7 @@ int step_mounts(struct child *child, struct error *err)
 		} else if (m->kind == PLAN_MOUNT_NEW) {
 			done = attach_new(child, m, err);
 		} else {
-			done = mounts_attach(child, m->tree, m->destination, m->is_file);
-			if (done < 0)
-				explain_attach(m, errno, err);
+			done = attach_bind(child, m, err);
 		}
 		if (done < 0)
 			return -1;
