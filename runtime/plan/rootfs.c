@@ -69,6 +69,11 @@ static int clone_rootfs(struct planner *p)
 				   "root.path: making the clone of %s private (mount_setattr, "
 				   "Linux 5.12)",
 				   plan->rootfs_path);
+	/* With what is mounted below it: the step at the end is for the rootfs itself only. */
+	if (p->hardening->no_setid_binds &&
+	    sys_set_attr(plan->rootfs_tree, true, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, 0) < 0)
+		return error_errno(p->err, errno, "root.path: nosuid and nodev for %s",
+				   plan->rootfs_path);
 	if (!plan->rootfs_readonly)
 		return 0;
 	if (fstatvfs(plan->rootfs_tree, &before) < 0 ||
