@@ -17,8 +17,8 @@ int step_propagation(struct child *child, struct error *err)
 	return 0;
 }
 
-/* A tmpfs of our own on the old root, for generated files and what masks other paths. */
-static int make_scratch(struct child *child, struct error *err)
+/* A tmpfs of our own below the rootfs, for generated files and what masks other paths. */
+static int make_scratch(struct child *child, int point, struct error *err)
 {
 	struct str_pair data[] = {{(char *)"mode", (char *)"0755"}, {(char *)"size", (char *)"1m"}};
 	struct plan_mount scratch = {
@@ -32,8 +32,7 @@ static int make_scratch(struct child *child, struct error *err)
 	child->scratch = mount_new(&scratch, err);
 	if (child->scratch < 0)
 		return error_wrap(err, "the set-up's own tmpfs");
-	cleanup_fd int old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (old_root < 0 || sys_move_mount(child->scratch, old_root) < 0)
+	if (sys_move_mount(child->scratch, point) < 0)
 		return error_errno(err, errno, "attaching the set-up's own tmpfs");
 	if (mkdirat(child->scratch, "empty", 0555) < 0)
 		return error_errno(err, errno, "making an empty directory to mask with");
@@ -42,16 +41,40 @@ static int make_scratch(struct child *child, struct error *err)
 		   : 0;
 }
 
-/* The rootfs comes as a detached clone of what the plan checked. It is attached over the old root,
- * so its path is not looked up a second time; path lookups from "/" still see the old root. */
-int step_rootfs(struct child *child, struct error *err)
+/*
+ * Hooks look for the rootfs at its own path, and mount there (nvidia's by setns(2) into the
+ * child's mount namespace, whose root must be the host's for that). Elsewhere, or where the user
+ * namespace's root can't reach the path, or where another folder is by now: over the old root, so
+ * that nothing is looked up a second time. Returns the descriptor or -1 with errno set.
+ */
+static int mount_point(struct child *child)
 {
 	const struct plan *plan = child->plan;
 
-	if (make_scratch(child, err) < 0)
+	if (plan->prestart.n || plan->create_runtime.n || plan->create_container.n) {
+		struct stat here, checked;
+		cleanup_fd int own = open(plan->rootfs_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (own >= 0 && strcmp(plan->rootfs_path, "/") != 0 && fstat(own, &here) == 0 &&
+		    fstat(plan->rootfs_tree, &checked) == 0 && here.st_dev == checked.st_dev &&
+		    here.st_ino == checked.st_ino) {
+			child->at_own_path = true;
+			return fd_take(&own);
+		}
+	}
+	return open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The rootfs comes as a detached clone of what the plan checked. */
+int step_rootfs(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+	cleanup_fd int point = mount_point(child);
+
+	if (point < 0)
+		return error_errno(err, errno, "opening the old root");
+	if (make_scratch(child, point, err) < 0)
 		return -1;
-	cleanup_fd int old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (old_root < 0 || sys_move_mount(plan->rootfs_tree, old_root) < 0)
+	if (sys_move_mount(plan->rootfs_tree, child->at_own_path ? child->scratch : point) < 0)
 		return error_errno(err, errno, "attaching %s", plan->rootfs_path);
 	child->root = plan->rootfs_tree;
 	return 0;
@@ -92,10 +115,11 @@ static int check_plain(struct child *child, const struct plan_mount *m, struct e
 		return 0;
 	cleanup_fd int target = path_open_plain(child->root, m->destination, O_PATH | O_DIRECTORY);
 	if (target < 0 && errno == ELOOP)
-		return error_set(err,
-				 "%s: %s has a symlink of the rootfs in its way: %s is only mounted "
-				 "on a real directory",
-				 m->label, m->destination, m->type);
+		return error_set(
+		    err,
+		    "%s: %s has a symlink of the rootfs in its way: %s is only mounted "
+		    "on a real directory",
+		    m->label, m->destination, m->type);
 	return target < 0 ? explain_attach(m, errno, err) : 0;
 }
 

@@ -53,15 +53,21 @@ static int check_root(struct child *child, struct error *err)
 	if (root != rootfs)
 		return error_set(err, "the root is not the rootfs afterwards");
 	if (top != rootfs)
-		return error_set(err, "something is mounted over the root of the container: a mount's "
-				      "destination is \"/\", or a symlink of the rootfs that leads there");
+		return error_set(
+		    err, "something is mounted over the root of the container: a mount's "
+			 "destination is \"/\", or a symlink of the rootfs that leads there");
 	return 0;
 }
 
 static int move_root(struct child *child, struct error *err)
 {
-	/* --no-pivot, for a host whose root is the initial ramfs: the rootfs lies over "/" already,
-	 * so entering it is enough; what lies below stays, hidden. */
+	/* --no-pivot, for a host whose root is the initial ramfs: the rootfs lies over "/", so
+	 * entering it is enough; what lies below stays, hidden. */
+	if (child->at_own_path) {
+		cleanup_fd int old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (old_root < 0 || sys_move_mount(child->root, old_root) < 0)
+			return error_errno(err, errno, "moving the rootfs over the old root");
+	}
 	if (fchdir(child->root) < 0 || chroot(".") < 0)
 		return error_errno(err, errno, "changing the root");
 	return 0;
@@ -79,8 +85,9 @@ int step_pivot_root(struct child *child, struct error *err)
 			return error_errno(err, errno,
 					   "pivot_root (on a host that runs from its initial "
 					   "ramfs, use --no-pivot)");
-		/* The old root lies over the new one now, and our scratch over that. */
-		if (umount2(".", MNT_DETACH) < 0 || umount2(".", MNT_DETACH) < 0)
+		/* The old root lies over the new one now, and our scratch over or inside that. */
+		if (umount2(".", MNT_DETACH) < 0 ||
+		    (!child->at_own_path && umount2(".", MNT_DETACH) < 0))
 			return error_errno(err, errno, "taking the host's root away");
 	}
 	if (chdir("/") < 0)
@@ -101,4 +108,3 @@ int step_rootfs_readonly(struct child *child, struct error *err)
 		return error_errno(err, errno, "setting linux.rootfsPropagation");
 	return 0;
 }
-

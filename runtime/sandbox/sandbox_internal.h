@@ -13,16 +13,17 @@
 /* Words between child and parent, one datagram (or one write of at most PIPE_BUF) each. */
 enum message_kind {
 	MESSAGE_HELLO = 1,  /* the final child of two clones: its pid comes as credentials */
-	MESSAGE_MAP,        /* waits for its uid_map and gid_map */
+	MESSAGE_MAP,	    /* waits for its uid_map and gid_map */
+	MESSAGE_TIME,       /* waits for its timens_offsets */
 	MESSAGE_CONSOLE,    /* carries the terminal's master */
 	MESSAGE_NAMESPACES, /* SANDBOX_NAMESPACES */
-	MESSAGE_READY,      /* SANDBOX_READY */
-	MESSAGE_FAILED      /* text says what */
+	MESSAGE_READY,	    /* SANDBOX_READY */
+	MESSAGE_FAILED	    /* text says what */
 };
 
 struct message {
 	int32_t kind;
-	int32_t number;      /* errno */
+	int32_t number;	     /* errno */
 	int32_t exit_status; /* 126, 127 or 0 */
 	char text[2048];
 };
@@ -31,8 +32,10 @@ struct message {
 struct child {
 	const struct plan *plan;
 	int socket;
-	int root;    /* the container's root, O_PATH */
-	int scratch; /* a tmpfs of ours, on the old root: goes away with it */
+	int root;	  /* the container's root, O_PATH */
+	int scratch;	  /* a tmpfs of ours, below the rootfs: goes away with the old root */
+	bool at_own_path; /* rootfs and scratch lie on the rootfs's own path, else over the old root
+			   */
 	char program[4096]; /* what will be executed, resolved */
 };
 
@@ -48,7 +51,8 @@ extern const struct step sandbox_steps[];
 /* child.c */
 int child_tell(struct child *child, enum message_kind kind, int fd);
 int child_wait_for_parent(struct child *child, struct error *err);
-/* Never returns. stage is 0 for the first process of two, 1 for the one that becomes the workload. */
+/* Never returns. stage is 0 for the first process of two, 1 for the one that becomes the workload.
+ */
 _Noreturn void child_main(const struct plan *plan, int socket);
 
 /* The steps, by file. namespaces.c */
@@ -59,6 +63,7 @@ int step_hostname(struct child *child, struct error *err);
 int step_loopback(struct child *child, struct error *err);
 int step_keyring(struct child *child, struct error *err);
 /* The first of two processes: joins, and clones the one that goes on (DESIGN.md section 6). */
+int namespaces_become_user(const struct plan *plan, struct error *err);
 int namespaces_join_all(const struct plan *plan, bool before_user, struct error *err);
 /* mounts.c */
 int step_propagation(struct child *child, struct error *err);
@@ -86,6 +91,7 @@ int step_stdio(struct child *child, struct error *err);
 int step_masked_paths(struct child *child, struct error *err);
 int step_readonly_paths(struct child *child, struct error *err);
 int step_sysctl(struct child *child, struct error *err);
+int sysctls_write(const struct plan *plan, bool before_user, struct error *err);
 /* pivot.c */
 int step_runtime_hooks(struct child *child, struct error *err);
 int step_container_hooks(struct child *child, struct error *err);
