@@ -78,6 +78,7 @@ struct plan_sysctl {
 	const char *key;  /* as written, for messages */
 	const char *value;
 	bool optional;    /* the kernel may not have it (a policy's extra) */
+	bool before_user; /* only root of the host may write it: before the user namespace's ids */
 };
 
 struct plan_rlimit {

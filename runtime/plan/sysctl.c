@@ -14,14 +14,10 @@ static const struct {
 	int flag;
 	const char *type;
 } owners[] = {
-    {"net/", CLONE_NEWNET, "network"},
-    {"fs/mqueue/", CLONE_NEWIPC, "ipc"},
-    {"kernel/msg", CLONE_NEWIPC, "ipc"},
-    {"kernel/sem", CLONE_NEWIPC, "ipc"},
-    {"kernel/shm", CLONE_NEWIPC, "ipc"},
-    {"kernel/auto_msgmni", CLONE_NEWIPC, "ipc"},
-    {"kernel/hostname", CLONE_NEWUTS, "uts"},
-    {"kernel/domainname", CLONE_NEWUTS, "uts"},
+    {"net/", CLONE_NEWNET, "network"},	      {"fs/mqueue/", CLONE_NEWIPC, "ipc"},
+    {"kernel/msg", CLONE_NEWIPC, "ipc"},      {"kernel/sem", CLONE_NEWIPC, "ipc"},
+    {"kernel/shm", CLONE_NEWIPC, "ipc"},      {"kernel/auto_msgmni", CLONE_NEWIPC, "ipc"},
+    {"kernel/hostname", CLONE_NEWUTS, "uts"}, {"kernel/domainname", CLONE_NEWUTS, "uts"},
     {"vm/memfd_noexec", CLONE_NEWPID, "pid"},
 };
 
@@ -76,14 +72,26 @@ static int check_owner(struct planner *p, const char *key, const char *path)
 	return plan_refuse(p, json, "it belongs to no namespace, so it would change the host's");
 }
 
+/* Those of new network and ipc namespaces belong to root of the container's user namespace. */
+static bool is_of_host_root(const struct plan *plan, const char *path)
+{
+	return strcmp(path, "vm/memfd_noexec") == 0 ||
+	       (strncmp(path, "net/", 4) == 0 && !(plan->clone_flags & CLONE_NEWNET));
+}
+
 static void add(struct planner *p, const char *key, const char *path, const char *value,
 		bool optional)
 {
 	struct plan *plan = p->plan;
 
-	plan->sysctls = arena_grow(p->arena, plan->sysctls, plan->n_sysctls, sizeof(*plan->sysctls));
-	plan->sysctls[plan->n_sysctls++] =
-	    (struct plan_sysctl){.path = path, .key = key, .value = value, .optional = optional};
+	plan->sysctls =
+	    arena_grow(p->arena, plan->sysctls, plan->n_sysctls, sizeof(*plan->sysctls));
+	plan->sysctls[plan->n_sysctls++] = (struct plan_sysctl){
+	    .path = path,
+	    .key = key,
+	    .value = value,
+	    .optional = optional,
+	    .before_user = plan->user_namespace && is_of_host_root(plan, path)};
 }
 
 /* Before 6.6, 2 also refused memfd_create without flags, which glibc programs still do. */

@@ -117,14 +117,9 @@ static void clone_again(struct child *child)
 			error_errno(&err, errno, "making the user namespace");
 			goto fail;
 		}
-		if (child_tell(child, MESSAGE_MAP, -1) < 0 || child_wait_for_parent(child, &err) < 0)
+		if (child_tell(child, MESSAGE_MAP, -1) < 0 ||
+		    child_wait_for_parent(child, &err) < 0)
 			goto fail;
-	}
-	if (setresgid(child->plan->setup_gid, child->plan->setup_gid, child->plan->setup_gid) < 0 ||
-	    setresuid(child->plan->setup_uid, child->plan->setup_uid, child->plan->setup_uid) < 0) {
-		error_errno(&err, errno, "becoming uid %u of the user namespace",
-			    child->plan->setup_uid);
-		goto fail;
 	}
 	if (namespaces_join_all(child->plan, false, &err) < 0)
 		goto fail;
@@ -142,6 +137,9 @@ static void clone_again(struct child *child)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (child_tell(child, MESSAGE_HELLO, -1) < 0)
 		_exit(1);
+	/* The pid namespace is there only now. */
+	if (namespaces_become_user(child->plan, &err) < 0)
+		goto fail;
 	return;
 fail:
 	error_wrap(&err, "namespaces");

@@ -11,7 +11,8 @@ int step_oom_score(struct child *child, struct error *err)
 	const struct plan *plan = child->plan;
 	char text[16];
 
-	if (!plan->oom_score_adj_set)
+	/* In a user namespace its file is the host root's: the parent has written it. */
+	if (!plan->oom_score_adj_set || plan->user_namespace)
 		return 0;
 	snprintf(text, sizeof(text), "%d", plan->oom_score_adj);
 	if (file_write_text(plan->proc, "self/oom_score_adj", text) < 0)
@@ -29,11 +30,12 @@ int step_rlimits(struct child *child, struct error *err)
 	for (size_t i = 0; i < plan->n_rlimits; i++) {
 		const struct plan_rlimit *r = &plan->rlimits[i];
 		if (setrlimit((__rlimit_resource_t)r->resource, &r->limit) < 0)
-			return error_errno(err, errno,
-					   "setting %s to soft %llu, hard %llu (raising a hard limit "
-					   "needs CAP_SYS_RESOURCE)",
-					   r->name, (unsigned long long)r->limit.rlim_cur,
-					   (unsigned long long)r->limit.rlim_max);
+			return error_errno(
+			    err, errno,
+			    "setting %s to soft %llu, hard %llu (raising a hard limit "
+			    "needs CAP_SYS_RESOURCE)",
+			    r->name, (unsigned long long)r->limit.rlim_cur,
+			    (unsigned long long)r->limit.rlim_max);
 	}
 	return 0;
 }

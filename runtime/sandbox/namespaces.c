@@ -54,6 +54,18 @@ int namespaces_join_all(const struct plan *plan, bool before_user, struct error 
 	return 0;
 }
 
+/* From the host's root, whose uid stays on through clone3(2) and setns(2), to the namespace's. */
+int namespaces_become_user(const struct plan *plan, struct error *err)
+{
+	if (sysctls_write(plan, true, err) < 0)
+		return -1;
+	if (setresgid(plan->setup_gid, plan->setup_gid, plan->setup_gid) < 0 ||
+	    setresuid(plan->setup_uid, plan->setup_uid, plan->setup_uid) < 0)
+		return error_errno(err, errno, "becoming uid %u of the user namespace",
+				   plan->setup_uid);
+	return 0;
+}
+
 int step_namespaces(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
@@ -63,10 +75,8 @@ int step_namespaces(struct child *child, struct error *err)
 	if (plan->clone_flags & CLONE_NEWUSER) {
 		if (child_tell(child, MESSAGE_MAP, -1) < 0 || child_wait_for_parent(child, err) < 0)
 			return error_wrap(err, "waiting for the user namespace's mappings");
-		if (setresgid(plan->setup_gid, plan->setup_gid, plan->setup_gid) < 0 ||
-		    setresuid(plan->setup_uid, plan->setup_uid, plan->setup_uid) < 0)
-			return error_errno(err, errno, "becoming uid %u of the user namespace",
-					   plan->setup_uid);
+		if (namespaces_become_user(plan, err) < 0)
+			return -1;
 	}
 	return namespaces_join_all(plan, false, err);
 }
@@ -80,11 +90,18 @@ int step_time(struct child *child, struct error *err)
 	if (!plan->new_time_namespace)
 		return 0;
 	if (unshare(CLONE_NEWTIME) < 0)
-		return error_errno(err, errno, "making the time namespace (kernel 5.6 or newer, "
-					       "CONFIG_TIME_NS)");
-	if (plan->time_offsets &&
-	    file_write_text(plan->proc, "self/timens_offsets", plan->time_offsets) < 0)
+		return error_errno(err, errno,
+				   "making the time namespace (kernel 5.6 or newer, "
+				   "CONFIG_TIME_NS)");
+	/* Files of /proc/self are the host root's after a change of ids (proc(5), "/proc/pid"). */
+	if (plan->time_offsets && plan->user_namespace) {
+		if (child_tell(child, MESSAGE_TIME, -1) < 0 ||
+		    child_wait_for_parent(child, err) < 0)
+			return error_wrap(err, "waiting for the time namespace's offsets");
+	} else if (plan->time_offsets &&
+		   file_write_text(plan->proc, "self/timens_offsets", plan->time_offsets) < 0) {
 		return error_errno(err, errno, "writing linux.timeOffsets");
+	}
 	cleanup_fd int fd = openat(plan->proc, "self/ns/time_for_children", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || setns(fd, CLONE_NEWTIME) < 0)
 		return error_errno(err, errno, "entering the time namespace");

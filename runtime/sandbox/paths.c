@@ -21,13 +21,14 @@ static int mask(struct child *child, const char *path, struct error *err)
 		return 0;
 	if (target < 0 || fstat(target, &st) < 0)
 		return error_errno(err, errno, "%s", path);
-	cleanup_fd int cover = openat(
-	    child->scratch, S_ISDIR(st.st_mode) ? "empty" : "nothing", O_PATH | O_CLOEXEC);
+	cleanup_fd int cover =
+	    openat(child->scratch, S_ISDIR(st.st_mode) ? "empty" : "nothing", O_PATH | O_CLOEXEC);
 	cleanup_fd int tree = cover < 0 ? -1 : sys_clone_tree(cover, false);
-	if (tree < 0 || sys_set_attr(tree, false,
-				     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-					 MOUNT_ATTR_NOEXEC,
-				     0, 0) < 0 ||
+	if (tree < 0 ||
+	    sys_set_attr(tree, false,
+			 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			     MOUNT_ATTR_NOEXEC,
+			 0, 0) < 0 ||
 	    sys_move_mount(tree, target) < 0)
 		return error_errno(err, errno, "masking %s", path);
 	return 0;
@@ -68,14 +69,14 @@ int step_readonly_paths(struct child *child, struct error *err)
 
 /* Through the host's /proc, which is known to be procfs: sysctl files show the namespaces of who
  * opens them, and the container's /proc is not trusted. */
-int step_sysctl(struct child *child, struct error *err)
+int sysctls_write(const struct plan *plan, bool before_user, struct error *err)
 {
-	const struct plan *plan = child->plan;
-
 	for (size_t i = 0; i < plan->n_sysctls; i++) {
 		const struct plan_sysctl *s = &plan->sysctls[i];
 		char path[512];
 
+		if (s->before_user != before_user)
+			continue;
 		snprintf(path, sizeof(path), "sys/%s", s->path);
 		if (file_write_text(plan->proc, path, s->value) == 0)
 			continue;
@@ -84,4 +85,9 @@ int step_sysctl(struct child *child, struct error *err)
 		return error_errno(err, errno, "writing \"%s\" to %s", s->value, s->key);
 	}
 	return 0;
+}
+
+int step_sysctl(struct child *child, struct error *err)
+{
+	return sysctls_write(child->plan, false, err);
 }

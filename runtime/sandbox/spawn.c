@@ -96,9 +96,33 @@ static int write_mappings(const struct plan *plan, pid_t pid, struct error *err)
 	return 0;
 }
 
+/* Here and not in the child: with a user namespace's ids it may not write these any more. */
+static int write_oom_score(const struct plan *plan, pid_t pid, struct error *err)
+{
+	char path[64], text[16];
+
+	if (!plan->oom_score_adj_set || !plan->user_namespace)
+		return 0;
+	snprintf(path, sizeof(path), "%d/oom_score_adj", pid);
+	snprintf(text, sizeof(text), "%d", plan->oom_score_adj);
+	if (file_write_text(plan->proc, path, text) < 0)
+		return error_errno(err, errno, "writing process.oomScoreAdj %s", text);
+	return 0;
+}
+
+static int write_time_offsets(const struct plan *plan, pid_t pid, struct error *err)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%d/timens_offsets", pid);
+	if (file_write_text(plan->proc, path, plan->time_offsets) < 0)
+		return error_errno(err, errno, "writing linux.timeOffsets");
+	return 0;
+}
+
 struct received {
 	struct message message;
-	int fd;    /* -1: none came along */
+	int fd;	   /* -1: none came along */
 	pid_t pid; /* the sender's, where asked for */
 };
 
@@ -196,11 +220,18 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 			return silent_death(sandbox, err);
 		switch (got.message.kind) {
 		case MESSAGE_HELLO:
-			if (adopt(sandbox, got.pid, err) < 0)
+			if (adopt(sandbox, got.pid, err) < 0 ||
+			    write_oom_score(plan, sandbox->pid, err) < 0)
 				return -1;
 			break;
 		case MESSAGE_MAP:
 			if (write_mappings(plan, sandbox->pid, err) < 0 ||
+			    write_oom_score(plan, sandbox->pid, err) < 0 ||
+			    sandbox_continue(sandbox, err) < 0)
+				return -1;
+			break;
+		case MESSAGE_TIME:
+			if (write_time_offsets(plan, sandbox->pid, err) < 0 ||
 			    sandbox_continue(sandbox, err) < 0)
 				return -1;
 			break;
@@ -255,7 +286,8 @@ int sandbox_make_gate(int dir, struct plan *plan, struct error *err)
 int sandbox_open_gate_fifo(int dir, struct error *err)
 {
 	struct message message = {0};
-	cleanup_fd int report = openat(dir, "report", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	cleanup_fd int report =
+	    openat(dir, "report", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 	cleanup_fd int gate = openat(dir, "gate", O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 
 	if (report < 0 || gate < 0) {
