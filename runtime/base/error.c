@@ -67,6 +67,11 @@ int error_wrap(struct error *err, const char *format, ...)
 	set_text(err, format, args);
 	va_end(args);
 	append(err, ": ");
-	append(err, old);
+	/* Engines match the cause at its end: what is too much goes from the middle. */
+	size_t used = strlen(err->text), length = strlen(old), room = sizeof(err->text) - 1;
+	size_t keep = length < room / 2 ? length : room / 2;
+	if (used + keep > room)
+		err->text[used = room - keep] = '\0';
+	append(err, old + (used + length > room ? used + length - room : 0));
 	return -1;
 }

@@ -75,6 +75,15 @@ static void test_long_texts_are_cut_and_keep_their_cause(void **state)
 	error_errno(&err, EACCES, "%s", big);
 	assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
 	assert_non_null(strstr(err.text, "xxx: permission denied"));
+	/* Wrapped, whichever of the two is too long. */
+	error_wrap(&err, "maskedPaths");
+	assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
+	assert_ptr_equal(strstr(err.text, "maskedPaths: xxx"), err.text);
+	assert_non_null(strstr(err.text, "xxx: permission denied"));
+	error_errno(&err, EACCES, "short");
+	error_wrap(&err, "%s", big);
+	assert_int_equal(strlen(err.text), sizeof(err.text) - 1);
+	assert_non_null(strstr(err.text, "xxxshort: permission denied"));
 }
 
 int main(void)
