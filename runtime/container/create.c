@@ -10,6 +10,7 @@ int container_create(struct arena *arena, const struct runtime_options *options,
 	int result = launch_prepare(&launch, false, err);
 	if (result == 0)
 		result = launch_go(&launch, PLAN_GATE_FIFO, err);
+	interrupt_end();
 	launch_close(&launch);
 	/* 126 and 127 are for run and exec; engines expect 1 from create. */
 	err->exit_status = 0;

@@ -250,7 +250,8 @@ static int bring_to_gate(struct launch *l, struct error *err)
 {
 	enum sandbox_event event;
 
-	if (sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) < 0)
+	if (sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) < 0 ||
+	    interrupt_check(err) < 0)
 		return -1;
 	/* The child runs these by itself, so whether they began is not known. */
 	l->hooks_began = l->plan.create_container.n > 0;
@@ -310,13 +311,18 @@ int launch_go(struct launch *l, enum plan_gate gate, struct error *err)
 		if (l->console_socket < 0)
 			return -1;
 	}
+	interrupt_begin(&l->sandbox);
 	if (container_make(l->arena, l->options->root, l->create->id, &l->container, err) < 0) {
+		interrupt_end();
 		l->container.dir = -1;
 		return -1;
 	}
-	if (make_all(l, gate, err) == 0)
+	int result = make_all(l, gate, err);
+	/* Whatever failed after a signal, failed by it. */
+	if (interrupt_check(err) == 0 && result == 0)
 		return 0;
 	launch_undo(l);
+	interrupt_end();
 	return -1;
 }
 

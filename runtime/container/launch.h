@@ -72,6 +72,15 @@ int console_send(int socket, int master, struct error *err);
 int pid_file_write(const char *path, pid_t pid, struct error *err);
 
 /*
+ * While a container is being made, SIGHUP, SIGINT, SIGQUIT and SIGTERM kill its child, so that the
+ * start fails and is undone; ignored ones stay ignored. launch_go() begins it, and ends it on
+ * failure; after its success the caller ends it, when signals have another receiver.
+ */
+void interrupt_begin(const struct sandbox *sandbox);
+int interrupt_check(struct error *err); /* -1 with err set when one came */
+void interrupt_end(void);
+
+/*
  * run in the foreground. Before the gate opens: from now on signals wait for supervise(), so that
  * none can end us between the workload's start and the relay; and the container's terminal gets the
  * caller's size, so that the workload never sees another. Returns 0, or -1 with err set.

@@ -11,8 +11,11 @@ static int go(struct launch *l, struct error *err)
 	if (launch_go(l, PLAN_GATE_SOCKET, err) < 0)
 		return -1;
 	l->hooks_began = true; /* whatever happens now, poststop follows */
-	if ((!l->create->detach && supervise_begin(l, err) < 0) ||
-	    sandbox_open_gate(&l->sandbox, err) < 0 || launch_record(l, "running", err) < 0 ||
+	bool begun = l->create->detach || supervise_begin(l, err) == 0;
+	bool interrupted = interrupt_check(err) < 0;
+	interrupt_end();
+	if (!begun || interrupted || sandbox_open_gate(&l->sandbox, err) < 0 ||
+	    launch_record(l, "running", err) < 0 ||
 	    start_poststart(l->arena, &l->container.state, err) < 0) {
 		launch_undo(l);
 		return -1;
