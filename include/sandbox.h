@@ -30,7 +30,9 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 enum sandbox_event {
 	SANDBOX_NAMESPACES = 1, /* waits: namespaces and mounts are there, before pivot_root:
 				   createRuntime hooks run now; sandbox_continue() goes on */
-	SANDBOX_READY           /* waits at the start gate, all protections applied */
+	SANDBOX_READY           /* waits at the start gate, all protections applied; with
+				   PLAN_GATE_FIFO for sandbox_continue() first, when its pid is
+				   on record: until then it ends with the runtime */
 };
 
 /* Waits for the next event. A terminal's master arrives in out->console on the way. Returns 0, or
@@ -38,7 +40,7 @@ enum sandbox_event {
 int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_event *event,
 		 struct error *err);
 
-/* Lets the child go on after SANDBOX_NAMESPACES. */
+/* Lets the child go on after an event. */
 int sandbox_continue(struct sandbox *sandbox, struct error *err);
 
 /* PLAN_GATE_SOCKET: opens the gate and waits for the exec. Returns 0 once the workload runs, or

@@ -296,6 +296,8 @@ static int make_all(struct launch *l, enum plan_gate gate, struct error *err)
 		return -1;
 	if (launch_record(l, "created", err) < 0)
 		return -1;
+	if (gate == PLAN_GATE_FIFO && sandbox_continue(&l->sandbox, err) < 0)
+		return -1;
 	if (l->create->pid_file && pid_file_write(l->create->pid_file, l->sandbox.pid, err) < 0)
 		return -1;
 	l->wrote_pid_file = l->create->pid_file;

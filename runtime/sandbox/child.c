@@ -99,6 +99,9 @@ static void walk(struct child *child)
 	prctl(PR_SET_PDEATHSIG, 0);
 	if (child_tell(child, MESSAGE_READY, -1) < 0)
 		_exit(1);
+	/* Nobody would find this process if the runtime ended before it wrote the state. */
+	if (child->plan->gate_kind == PLAN_GATE_FIFO && child_wait_for_parent(child, &err) < 0)
+		_exit(1);
 	(void)program_execute(child, &err);
 	child_fail(child->plan->gate_kind == PLAN_GATE_FIFO ? child->plan->report : child->socket,
 		   &err);
