@@ -34,8 +34,14 @@ static int copy_file(const struct copy *copy, int from, int to, const char *name
 		     const struct stat *st)
 {
 	cleanup_fd int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (in < 0)
+	struct stat opened;
+	if (in < 0 || fstat(in, &opened) < 0)
 		return -1;
+	/* Somebody may write to the rootfs meanwhile: what was opened is what counts. */
+	if (!S_ISREG(opened.st_mode)) {
+		errno = ESTALE;
+		return -1;
+	}
 	cleanup_fd int out =
 	    openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out < 0)

@@ -70,7 +70,15 @@ int step_home(struct child *child, struct error *err)
 			return 0;
 		return error_errno(err, errno, "making %s", plan->make_home);
 	}
-	if (fchownat(parent, name, plan->uid, plan->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	/* Where /tmp is a volume of several containers, another may have put something in its
+	 * place. */
+	struct stat made;
+	cleanup_fd int home = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (home < 0 || fstat(home, &made) < 0)
+		return error_errno(err, errno, "opening %s", plan->make_home);
+	if ((made.st_uid != geteuid() && made.st_uid != plan->uid) || made.st_nlink > 2)
+		return error_set(err, "%s changed while it was made", plan->make_home);
+	if (fchown(home, plan->uid, plan->gid) < 0)
 		return error_errno(err, errno, "giving %s to the workload", plan->make_home);
 	return 0;
 }
