@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import harness
+import workload
 
 
 def pytest_configure(config):
@@ -111,6 +112,19 @@ def plain(bundle):
 def new_bundle(folder, spec, template):
     """Makes more bundles: new_bundle("other")."""
     return lambda name: harness.Bundle(folder / name, spec, template)
+
+
+@pytest.fixture(scope="session")
+def probe(tmp_path_factory):
+    """Makes system calls as the workload: probe(runsafe, bundle, workload.call("mount", ...))."""
+    program = workload.build_probe("probe", tmp_path_factory.mktemp("probe"))
+    return lambda runsafe, bundle, *calls: workload.run_probe(runsafe, bundle, program, *calls)
+
+
+@pytest.fixture(scope="session")
+def interpreter(tmp_path_factory):
+    """The false dynamic loader for an attack on runsafe's own file."""
+    return workload.build_probe("interpreter", tmp_path_factory.mktemp("interpreter"))
 
 
 # The worst that befell a test counts: a test that passes and leaves something behind has failed.

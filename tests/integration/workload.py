@@ -136,3 +136,11 @@ def refused(runsafe, bundle, *words, options=()):
 
 def wait_gone(pid):
     return harness.wait_for(lambda: harness.is_zombie(pid))
+
+
+def run_probe(runsafe, bundle, program, *calls):
+    """What the calls came back with, made by the probe as the workload: {name: "EPERM"}."""
+    place = bundle.rootfs / "probe"
+    if not place.exists():
+        shutil.copy(program, place)
+    return runsafe.run_ok(bundle.args("/probe", *calls)).facts()
