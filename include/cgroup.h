@@ -36,7 +36,8 @@ struct cgroup_request {
 	bool own_user_namespace; /* the container has one: cgroup files are given to root in it */
 	uid_t owner;		 /* host uid of that root */
 	/* Device nodes that the workload must reach whatever resources.devices says (the default
-	   set is added by the module itself): linux.devices */
+	   set is added by the module itself): linux.devices, where the rules are not the caller's
+	   own */
 	const struct config_device *devices;
 	size_t n_devices;
 	/* False when the container runs in the host's devices as written (oci without rules). */

@@ -206,7 +206,8 @@ static void ask_for_cgroup(struct launch *l)
 	    .own_user_namespace = l->plan.clone_flags & CLONE_NEWUSER,
 	    .owner = linux_->n_uid_mappings ? linux_->uid_mappings[0].host_id : 0,
 	    .devices = linux_->devices,
-	    .n_devices = linux_->n_devices,
+	    /* As written, it is the rules that say what a node in /dev is good for ("r" alone). */
+	    .n_devices = l->hardening.restrict_devices ? linux_->n_devices : 0,
 	    .restrict_devices = l->hardening.restrict_devices || linux_->resources.n_devices,
 	    .allow_mknod = !l->hardening.restrict_devices,
 	};
