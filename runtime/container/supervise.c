@@ -15,6 +15,9 @@
 #include "process.h"
 
 #define FREEZE_TIMEOUT_MS 2000
+/* How often we look, from the background, for the foreground: the shell's fg of a job that runs
+ * sends no signal. */
+#define BACKGROUND_MS 200
 
 struct supervisor {
 	struct launch *launch;
@@ -198,7 +201,7 @@ static int wait_for_end(struct supervisor *s, struct error *err)
 		struct pollfd polls[4];
 		terminal_want(&s->terminal, polls);
 		polls[3] = (struct pollfd){.fd = signals, .events = POLLIN};
-		if (poll(polls, 4, -1) < 0) {
+		if (poll(polls, 4, s->terminal.background ? BACKGROUND_MS : -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return error_errno(err, errno, "waiting for the workload");
@@ -206,6 +209,8 @@ static int wait_for_end(struct supervisor *s, struct error *err)
 		terminal_move(&s->terminal, polls);
 		if (polls[3].revents)
 			take_signals(s);
+		if (s->terminal.background)
+			terminal_again(&s->terminal);
 	}
 	return 0;
 }
