@@ -79,7 +79,8 @@ static int plan_bind(struct planner *p, const struct config_mount *mount,
 			    mount->source) < 0)
 		return -1;
 	if (words->data_text)
-		findings_add(p->findings, FINDING_NOTE, arena_printf(p->arena, "%s.options", m->label),
+		findings_add(p->findings, FINDING_NOTE,
+			     arena_printf(p->arena, "%s.options", m->label),
 			     "a bind mount has no use for \"%s\": passed over", words->data_text);
 	if (p->in->check_only)
 		return 0;
@@ -155,10 +156,12 @@ static int plan_new(struct planner *p, const struct config_mount *mount,
 		    const struct mount_words *words, struct plan_mount *m)
 {
 	if (!mount->type || !*mount->type)
-		return error_set(p->err, "%s.type: expected a file system, or a bind option", m->label);
-	if (words->attr.recursive_set || words->attr.recursive_clear)
-		return error_set(p->err, "%s.options: recursive options (r...) are for bind mounts",
+		return error_set(p->err, "%s.type: expected a file system, or a bind option",
 				 m->label);
+	/* Nothing is mounted below what is new, so "rro" is "ro"; plain words go before, as for
+	 * binds. */
+	m->attr.set |= m->attr.recursive_set & ~m->attr.clear;
+	m->attr.recursive_set = m->attr.recursive_clear = 0;
 	m->kind = PLAN_MOUNT_NEW;
 	m->type = strcmp(mount->type, "cgroup") == 0 ? "cgroup2" : mount->type;
 	m->source = mount->source && *mount->source ? mount->source : mount->type;
@@ -180,8 +183,9 @@ static int plan_one(struct planner *p, size_t index)
 	if (path_clean(mount->destination, clean, sizeof(clean)) < 0)
 		return error_errno(p->err, errno, "%s.destination", label);
 	if (strcmp(clean, "/") == 0)
-		return error_set(p->err, "%s.destination: the root itself can not be mounted over; "
-					 "use root.path",
+		return error_set(p->err,
+				 "%s.destination: the root itself can not be mounted over; "
+				 "use root.path",
 				 label);
 	struct plan_mount *m = add_mount(p);
 	m->label = label;
@@ -207,9 +211,8 @@ static void add_pair(struct planner *p, struct plan_mount *m, const char *key, c
 	m->data.items = arena_grow(p->arena, m->data.items, m->data.n, sizeof(*m->data.items));
 	m->data.items[m->data.n++] =
 	    (struct str_pair){.key = arena_strdup(p->arena, key), .value = value};
-	m->data_text = m->data_text
-			   ? arena_printf(p->arena, "%s,%s=%s", m->data_text, key, value)
-			   : arena_printf(p->arena, "%s=%s", key, value);
+	m->data_text = m->data_text ? arena_printf(p->arena, "%s,%s=%s", m->data_text, key, value)
+				    : arena_printf(p->arena, "%s=%s", key, value);
 }
 
 static void plan_policy_tmpfs(struct planner *p)
@@ -234,9 +237,9 @@ static void plan_policy_tmpfs(struct planner *p)
 		m->of_policy = true;
 		add_pair(p, m, "mode", arena_printf(p->arena, "%o", t->mode));
 		if (h->tmpfs_max_bytes)
-			add_pair(p, m, "size",
-				 arena_printf(p->arena, "%llu",
-					      (unsigned long long)h->tmpfs_max_bytes));
+			add_pair(
+			    p, m, "size",
+			    arena_printf(p->arena, "%llu", (unsigned long long)h->tmpfs_max_bytes));
 		if (t->owned) {
 			add_pair(p, m, "uid", arena_printf(p->arena, "%u", p->plan->uid));
 			add_pair(p, m, "gid", arena_printf(p->arena, "%u", p->plan->gid));

@@ -104,6 +104,12 @@ def test_a_bind_of_a_file_on_a_directory_is_an_error(oci, plain, source):
                      "a file on a file")
 
 
+def test_a_word_that_no_bind_knows_is_passed_over(oci, plain, source):
+    """As mount(2), runc and crun do: a bind has no file system of its own to tell."""
+    bind(plain, source, "/opt", "bind", "colour=blue", "plain-word")
+    assert oci.sh(plain, "cat /opt/file").out == "from the host\n"
+
+
 def test_a_bind_without_source_is_an_error(oci, plain):
     plain.mount(destination="/opt", type="bind", options=["bind"])
     oci.create_fails(plain, "mounts[7].source", "a bind mount needs one")
@@ -245,6 +251,14 @@ def test_a_plain_word_may_differ_from_the_recursive_one(oci, plain, two_mounts):
     seen = inside(oci, bind(plain, two_mounts, "/opt", "rbind", "rro", "rw"))
     assert "rw" in seen["/opt"].options
     assert "ro" in seen["/opt/below"].options
+
+
+@pytest.mark.parametrize("options,shown", [(["rro", "rnosuid"], {"ro", "nosuid"}),
+                                           (["rro", "rw"], {"rw"})])
+def test_a_recursive_attribute_of_a_new_file_system_is_the_plain_one(oci, plain, options, shown):
+    """Nothing is mounted below it yet; plain words go before, as for binds."""
+    plain.mount(destination="/opt", type="tmpfs", source="tmpfs", options=options)
+    assert shown <= inside(oci, plain)["/opt"].options
 
 
 def test_a_recursive_strictatime(oci, plain, two_mounts):
