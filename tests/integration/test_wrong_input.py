@@ -391,7 +391,7 @@ def test_run_is_full(runsafe, bundle, folder):
     """State that can not be written whole is not written at all."""
     place = folder / "small"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], check=True)
+    subprocess.run(["mount", "-n", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], check=True)
     try:
         with open(place / "filler", "wb") as f:
             try:
@@ -405,7 +405,7 @@ def test_run_is_full(runsafe, bundle, folder):
         assert not list(place.glob("state/*"))
     finally:
         runsafe.root = folder / "state"
-        subprocess.run(["umount", place], check=True)
+        subprocess.run(["umount", "-n", place], check=True)
 
 
 def test_no_permission(runsafe, bundle):
