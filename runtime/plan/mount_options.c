@@ -155,19 +155,40 @@ static void apply_word(struct mount_words *out, const struct mount_word *word, b
 	}
 }
 
+static void add_pair(struct planner *p, struct mount_words *out, const char *option, size_t length)
+{
+	const char *equals = memchr(option, '=', length);
+	size_t key = equals ? (size_t)(equals - option) : length;
+
+	if (length == 0)
+		return;
+	out->data.items =
+	    arena_grow(p->arena, out->data.items, out->data.n, sizeof(*out->data.items));
+	out->data.items[out->data.n++] = (struct str_pair){
+	    .key = arena_strndup(p->arena, option, key),
+	    .value = equals ? arena_strndup(p->arena, equals + 1, length - key - 1) : NULL};
+}
+
+/* One string may hold several, as mount(2) has them: "size=1m,mode=755". A comma is part of a value
+ * after a backslash (overlay's paths) and in double quotes (SELinux's contexts). */
 static void add_data(struct planner *p, struct mount_words *out, const char *option)
 {
-	const char *equals = strchr(option, '=');
-	char *key = equals ? arena_strndup(p->arena, option, (size_t)(equals - option))
-			   : arena_strdup(p->arena, option);
+	const char *start = option;
+	bool quoted = false;
 
-	out->data.items = arena_grow(p->arena, out->data.items, out->data.n,
-				     sizeof(*out->data.items));
-	out->data.items[out->data.n++] = (struct str_pair){
-	    .key = key, .value = equals ? arena_strdup(p->arena, equals + 1) : NULL};
-	out->data_text = out->data_text
-			     ? arena_printf(p->arena, "%s,%s", out->data_text, option)
-			     : option;
+	for (const char *c = option; *c; c++) {
+		if (*c == '\\' && c[1])
+			c++;
+		else if (*c == '"')
+			quoted = !quoted;
+		else if (*c == ',' && !quoted) {
+			add_pair(p, out, start, (size_t)(c - start));
+			start = c + 1;
+		}
+	}
+	add_pair(p, out, start, strlen(start));
+	out->data_text =
+	    out->data_text ? arena_printf(p->arena, "%s,%s", out->data_text, option) : option;
 }
 
 int plan_mount_words(struct planner *p, const struct str_list *options, const char *label,

@@ -393,6 +393,15 @@ def test_the_data_of_a_tmpfs(oci, plain):
     assert {"size=1024k", "nr_inodes=100"} <= mounted_in(result)["/opt"].data
 
 
+def test_one_string_may_hold_several_options_of_a_file_system(oci, plain):
+    """As mount(2), runc and crun take them; every comma separates."""
+    plain.mount(destination="/opt", type="tmpfs", source="tmpfs",
+                options=["size=1m,mode=0751", "nosuid", "nr_inodes=100,"])
+    result = oci.sh(plain, "stat -c %a /opt; " + SEE)
+    assert result.lines[0] == "751"
+    assert {"size=1024k", "nr_inodes=100"} <= mounted_in(result)["/opt"].data
+
+
 def test_a_tmpfs_has_the_mode_1777_of_the_kernel_without_a_word(oci, plain):
     """tmpfs(5): mode 1777 where nothing is said (for a directory that is made just now too)."""
     plain.mount(destination="/made", type="tmpfs", source="tmpfs")
@@ -489,6 +498,18 @@ def test_an_overlay_with_options_longer_than_255_bytes(oci, plain, on_tmpfs, lay
     seen = mounted_in(result)["/opt"]
     assert seen.type == "overlay"
     assert {"nosuid", "nodev"} <= seen.options
+
+
+@pytest.mark.parametrize("layers", [2, 30])
+def test_a_comma_in_an_overlays_path(oci, plain, on_tmpfs, layers):
+    """Engines escape it by a backslash; it separates nothing then."""
+    names = [f"{on_tmpfs}/a,layer{number}" for number in range(layers)]
+    for name in names:
+        pathlib.Path(name).mkdir()
+    (pathlib.Path(names[1]) / "file").write_text("found\n")
+    plain.mount(destination="/opt", type="overlay", source="overlay",
+                options=["lowerdir=" + ":".join(n.replace(",", "\\,") for n in names)])
+    assert oci.sh(plain, "cat /opt/file").out == "found\n"
 
 
 @pytest.mark.parametrize("words", [["shared"], ["nosuid", "noatime"], ["ro"]])
