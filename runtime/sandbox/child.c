@@ -151,7 +151,8 @@ fail:
 
 void child_main(const struct plan *plan, int socket)
 {
-	struct child child = {.plan = plan, .socket = socket, .root = -1, .scratch = -1};
+	struct child child = {
+	    .plan = plan, .socket = socket, .root = -1, .scratch = -1, .runtime_root = -1};
 
 	/* A runtime that is killed takes the half-made container with it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

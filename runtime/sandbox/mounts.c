@@ -45,31 +45,38 @@ static int make_scratch(struct child *child, int point, struct error *err)
  * Hooks look for the rootfs at its own path, and mount there (nvidia's by setns(2) into the
  * child's mount namespace, whose root must be the host's for that). Elsewhere, or where the user
  * namespace's root can't reach the path, or where another folder is by now: over the old root, so
- * that nothing is looked up a second time. Returns the descriptor or -1 with errno set.
+ * that nothing is looked up a second time. Returns the descriptor, or -1, with err set on failure.
  */
-static int mount_point(struct child *child)
+static int own_path(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
+	struct stat here, checked;
 
-	if (plan->prestart.n || plan->create_runtime.n || plan->create_container.n) {
-		struct stat here, checked;
-		cleanup_fd int own = open(plan->rootfs_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (own >= 0 && strcmp(plan->rootfs_path, "/") != 0 && fstat(own, &here) == 0 &&
-		    fstat(plan->rootfs_tree, &checked) == 0 && here.st_dev == checked.st_dev &&
-		    here.st_ino == checked.st_ino) {
-			child->at_own_path = true;
-			return fd_take(&own);
-		}
-	}
-	return open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (plan->prestart.n + plan->create_runtime.n + plan->create_container.n == 0 ||
+	    strcmp(plan->rootfs_path, "/") == 0)
+		return -1;
+	if (chroot_to_runtime(child, err) < 0)
+		return -1;
+	cleanup_fd int own = open(plan->rootfs_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (chroot_leave_again(child, err) < 0)
+		return -1;
+	if (own >= 0 && fstat(own, &here) == 0 && fstat(plan->rootfs_tree, &checked) == 0 &&
+	    here.st_dev == checked.st_dev && here.st_ino == checked.st_ino)
+		return fd_take(&own);
+	return -1;
 }
 
 /* The rootfs comes as a detached clone of what the plan checked. */
 int step_rootfs(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
-	cleanup_fd int point = mount_point(child);
+	cleanup_fd int point = own_path(child, err);
 
+	child->at_own_path = point >= 0;
+	if (point < 0 && err->text[0])
+		return -1;
+	if (point < 0)
+		point = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (point < 0)
 		return error_errno(err, errno, "opening the old root");
 	if (make_scratch(child, point, err) < 0)

@@ -24,8 +24,13 @@ int step_container_hooks(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
 
-	return hooks_run(&plan->create_container, plan->state_before_pid, getpid(),
-			 plan->state_after_pid, err);
+	if (plan->create_container.n == 0)
+		return 0;
+	if (chroot_to_runtime(child, err) < 0 ||
+	    hooks_run(&plan->create_container, plan->state_before_pid, getpid(),
+		      plan->state_after_pid, err) < 0)
+		return -1;
+	return chroot_leave_again(child, err);
 }
 
 static int mount_id(int fd, const char *path, uint64_t *id)

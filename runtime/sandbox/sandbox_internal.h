@@ -14,7 +14,7 @@
 enum message_kind {
 	MESSAGE_HELLO = 1,  /* the final child of two clones: its pid comes as credentials */
 	MESSAGE_MAP,	    /* waits for its uid_map and gid_map */
-	MESSAGE_TIME,       /* waits for its timens_offsets */
+	MESSAGE_TIME,	    /* waits for its timens_offsets */
 	MESSAGE_CONSOLE,    /* carries the terminal's master */
 	MESSAGE_NAMESPACES, /* SANDBOX_NAMESPACES */
 	MESSAGE_READY,	    /* SANDBOX_READY */
@@ -34,6 +34,7 @@ struct child {
 	int socket;
 	int root;	  /* the container's root, O_PATH */
 	int scratch;	  /* a tmpfs of ours, below the rootfs: goes away with the old root */
+	int runtime_root; /* the runtime's own root where that is a chroot, else -1 */
 	bool at_own_path; /* rootfs and scratch lie on the rootfs's own path, else over the old root
 			   */
 	char program[4096]; /* what will be executed, resolved */
@@ -65,6 +66,10 @@ int step_keyring(struct child *child, struct error *err);
 /* The first of two processes: joins, and clones the one that goes on (DESIGN.md section 6). */
 int namespaces_become_user(const struct plan *plan, struct error *err);
 int namespaces_join_all(const struct plan *plan, bool before_user, struct error *err);
+/* chroot.c: paths of the runtime's (hooks, the rootfs) are looked up between the two. */
+int step_leave_chroot(struct child *child, struct error *err);
+int chroot_to_runtime(struct child *child, struct error *err);
+int chroot_leave_again(struct child *child, struct error *err);
 /* mounts.c */
 int step_propagation(struct child *child, struct error *err);
 int step_rootfs(struct child *child, struct error *err);
