@@ -453,9 +453,9 @@ class Mount:
 
 @contextlib.contextmanager
 def host_mount(place, *arguments):
-    """mount(8) on the host for the time of a test."""
-    subprocess.run(["mount", *map(str, arguments), str(place)], check=True)
+    """mount(8) on the host for the time of a test; -n: it keeps no file in /run/mount."""
+    subprocess.run(["mount", "-n", *map(str, arguments), str(place)], check=True)
     try:
         yield pathlib.Path(place)
     finally:
-        subprocess.run(["umount", "-R", "-l", str(place)], check=False)
+        subprocess.run(["umount", "-n", "-R", "-l", str(place)], check=False)

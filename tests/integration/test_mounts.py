@@ -272,7 +272,7 @@ def test_a_recursive_strictatime(oci, plain, two_mounts):
 def shared(source):
     """A shared mount on the host, as volumes that take mounts later are."""
     with host_mount(source, "-t", "tmpfs", "tmpfs"):
-        subprocess.run(["mount", "--make-shared", source], check=True)
+        subprocess.run(["mount", "-n", "--make-shared", source], check=True)
         (source / "below").mkdir()
         yield source
 
@@ -324,14 +324,14 @@ def test_a_mount_of_the_workloads_reaches_the_host_only_when_shared(oci, plain, 
     there = (shared / "below/made").exists()
     oci.ok("kill", name, "KILL")
     oci.wait_status(name, "stopped")
-    subprocess.run(["umount", shared / "below"], check=False, stderr=subprocess.DEVNULL)
+    subprocess.run(["umount", "-n", shared / "below"], check=False, stderr=subprocess.DEVNULL)
     assert there == arrives
 
 
 def test_nothing_of_a_container_is_mounted_on_the_host(oci, plain, folder):
     """Also where the bundle lies on a shared mount, as under systemd."""
     with host_mount(folder / "bundle", "--bind", plain.path):
-        subprocess.run(["mount", "--make-shared", plain.path], check=True)
+        subprocess.run(["mount", "-n", "--make-shared", plain.path], check=True)
         before = harness.mounts()
         name = oci.create(plain.sh("mount -t tmpfs tmpfs /opt && echo mounted; sleep 1000"))
         assert harness.mounts() == before

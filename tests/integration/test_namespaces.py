@@ -152,11 +152,11 @@ def test_a_bind_of_a_namespace_is_a_path_to_it(oci, plain, folder):
     kept.touch()
     with somewhere("--net") as pid:
         inode = own("network", pid)
-        subprocess.run(["mount", "--bind", f"/proc/{pid}/ns/net", kept], check=True)
+        subprocess.run(["mount", "-n", "--bind", f"/proc/{pid}/ns/net", kept], check=True)
     try:
         assert spaces(oci, plain.namespace("network", kept))["net"] == inode
     finally:
-        subprocess.run(["umount", kept], check=True)
+        subprocess.run(["umount", "-n", kept], check=True)
 
 
 @pytest.mark.parametrize("policy", ["oci", "default"])
