@@ -37,11 +37,11 @@ struct planning {
 
 static inline int planning_start(void **state)
 {
-	struct planning *t = calloc(1, sizeof(*t));
+	static struct planning planning;
+	struct planning *t = &planning;
 
-	if (!t)
-		return -1;
-	strcpy(t->dir, "/tmp/runsafe-plan.XXXXXX");
+	*t = (struct planning){.dir = "/tmp/runsafe-plan.XXXXXX"};
+	*state = t;
 	if (!mkdtemp(t->dir))
 		return -1;
 	t->in = (struct plan_input){
@@ -67,7 +67,6 @@ static inline int planning_start(void **state)
 	    .err = &t->err,
 	    .rootfs = openat(t->in.bundle, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC),
 	};
-	*state = t;
 	return t->p.rootfs < 0 || t->plan.proc < 0 ? -1 : 0;
 }
 
@@ -89,7 +88,6 @@ static inline int planning_end(void **state)
 	close(t->in.bundle);
 	nftw(t->dir, planning_unlink, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	arena_free(&t->arena);
-	free(t);
 	return 0;
 }
 

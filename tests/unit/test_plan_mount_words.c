@@ -87,8 +87,8 @@ static void an_r_before_it_means_all_that_lies_below_too(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < N_ATTRIBUTES; i++) {
-		char word[32] = "r";
-		struct mount_words w = OF(strcat(word, attributes[i].word));
+		const char *word = arena_printf(&arena, "r%s", attributes[i].word);
+		struct mount_words w = OF(word);
 
 		if (w.attr.recursive_set != attributes[i].set ||
 		    w.attr.recursive_clear != attributes[i].clear)

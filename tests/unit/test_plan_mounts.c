@@ -171,18 +171,29 @@ static void the_root_can_not_be_mounted_over(void **state)
 	}
 }
 
-static void a_new_mount_needs_a_type_and_has_no_recursive_options(void **state)
+static void a_new_mount_needs_a_type_and_only_tmpfs_copies_up(void **state)
 {
 	struct planning *t = *state;
 	struct config_mount *m = mount_add(t, "/x", "", NULL);
 
 	assert_failed(t, plan_mounts(&t->p), "mounts[0].type");
-	m->type = (char *)"tmpfs";
-	m->options = WORDS(&t->arena, "rro");
-	assert_failed(t, plan_mounts(&t->p), "mounts[0].options");
 	m->options = WORDS(&t->arena, "tmpcopyup");
 	m->type = (char *)"proc";
 	assert_failed(t, plan_mounts(&t->p), "tmpcopyup is for tmpfs only");
+}
+
+/* Nothing is mounted below what is new, so all below is the mount itself; as crun has it. */
+static void recursive_options_of_a_new_mount_are_its_own(void **state)
+{
+	struct planning *t = *state;
+
+	mount_add(t, "/x", "tmpfs", NULL)->options = WORDS(&t->arena, "rro", "rnosuid");
+	mount_add(t, "/y", "tmpfs", NULL)->options = WORDS(&t->arena, "rw", "rro", "rnoexec");
+	assert_done(t, plan_mounts(&t->p));
+	assert_int_equal(at(t, "/x")->attr.set, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID);
+	assert_int_equal(at(t, "/x")->attr.recursive_set, 0);
+	/* The plain word goes before. */
+	assert_int_equal(at(t, "/y")->attr.set, MOUNT_ATTR_NOEXEC);
 }
 
 static void cgroup_becomes_cgroup2_and_remount_is_no_new_mount(void **state)
@@ -255,7 +266,8 @@ int main(void)
 	    TEST(the_policy_brings_a_dev_unless_config_does),
 	    TEST(the_rootfs_itself_is_nosuid_and_nodev_where_the_policy_says_so),
 	    TEST(the_root_can_not_be_mounted_over),
-	    TEST(a_new_mount_needs_a_type_and_has_no_recursive_options),
+	    TEST(a_new_mount_needs_a_type_and_only_tmpfs_copies_up),
+	    TEST(recursive_options_of_a_new_mount_are_its_own),
 	    TEST(cgroup_becomes_cgroup2_and_remount_is_no_new_mount),
 	    TEST(a_bind_is_cloned_from_its_source_with_its_options),
 	    TEST(a_bind_without_a_source_names_its_place),
