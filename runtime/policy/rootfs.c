@@ -200,12 +200,43 @@ static void add_paths(struct apply *a, struct str_list *list, const struct str_l
 	changed(a, path, "%s: %s as well", list_text(a->arena, &added), what);
 }
 
+/* A second procfs or sysfs at another place shows, and lets write, the same as the first. */
+static void add_elsewhere(struct apply *a, struct str_list *list, const struct str_list *usual,
+			  const char *path, const char *what)
+{
+	for (size_t i = 0; i < a->cfg->n_mounts; i++) {
+		const struct config_mount *m = &a->cfg->mounts[i];
+		const char *home = word_is(m->type, "proc")    ? "/proc"
+				   : word_is(m->type, "sysfs") ? "/sys"
+							       : NULL;
+		const char *place = path_normal(a->arena, m->destination);
+		struct str_list moved = {.items = NULL, .n = 0};
+
+		if (home == NULL || place == NULL || strcmp(place, home) == 0)
+			continue;
+		for (size_t k = 0; k < usual->n; k++) {
+			if (path_below(usual->items[k], home))
+				str_list_add(a->arena, &moved,
+					     arena_printf(a->arena, "%s%s", place,
+							  usual->items[k] + strlen(home)));
+		}
+		add_paths(a, list, &moved, path, what);
+	}
+}
+
+static void add_all_paths(struct apply *a, struct str_list *list, const struct str_list *usual,
+			  const char *path, const char *what)
+{
+	add_paths(a, list, usual, path, what);
+	add_elsewhere(a, list, usual, path, what);
+}
+
 int rule_paths(struct apply *a)
 {
 	struct config_linux *l = &a->cfg->linux_;
 
-	add_paths(a, &l->masked_paths, &a->policy.paths.masked, "linux.maskedPaths", "masked");
-	add_paths(a, &l->readonly_paths, &a->policy.paths.readonly, "linux.readonlyPaths",
-		  "made read-only");
+	add_all_paths(a, &l->masked_paths, &a->policy.paths.masked, "linux.maskedPaths", "masked");
+	add_all_paths(a, &l->readonly_paths, &a->policy.paths.readonly, "linux.readonlyPaths",
+		      "made read-only");
 	return 0;
 }

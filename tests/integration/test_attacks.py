@@ -1,0 +1,533 @@
+"""What an attacker tries first: from inside a workload, by a hostile rootfs, and by a hostile image
+configuration. Each names the attack that it repeats. Groups of system calls: test_seccomp_inside.py."""
+
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import harness
+import workload
+from workload import as_engine, call, inside
+
+HOST_FILE = "/etc/hostname"
+
+
+@pytest.fixture
+def engine(bundle):
+    return as_engine(bundle)
+
+
+@pytest.fixture
+def oci(runsafe):
+    return runsafe.with_options("--policy", "oci")
+
+
+@pytest.fixture
+def root(runsafe):
+    """The default policy, but root with the capabilities that Docker gives."""
+    names = ",".join(workload.USUAL_CAPABILITIES)
+    return runsafe.with_options("--allow", "root", "--allow", f"capability={names}")
+
+
+@pytest.fixture
+def secret(folder):
+    """A file of the host that no container may see or change."""
+    path = folder / "secret"
+    path.write_text("of the host\n")
+    path.chmod(0o666)
+    return path
+
+
+def says(program, bundle, script, *words):
+    """The script fails with these words."""
+    result = program.run(bundle.sh(script))
+    assert result.status != 0, result
+    for word in words:
+        assert word in result.err + result.out, (word, result)
+
+
+# --- from inside: the first things
+
+FIRST_THINGS = {
+    "mount a tmpfs": ("mount -t tmpfs none /tmp", "permission denied"),
+    "mount the host's disk": ("mount -t ext4 /dev/vda /tmp", "ermi"),
+    "take a mount off": ("umount /proc", "permitted"),
+    "remount the root writable": ("mount -o remount,rw /", "permission denied"),
+    "a user namespace": ("unshare -U -r true", "not permitted"),
+    "a mount namespace": ("unshare -m true", "not permitted"),
+    "the host's namespaces": ("nsenter -t 1 -n true", "ermi"),
+    "a device node": ("mknod /tmp/disk b 8 0", "not permitted"),
+    "another owner": ("touch /tmp/f; chown 0 /tmp/f", "not permitted"),
+    "a set-user-ID file": ("cp /bin/busybox /tmp/b; chmod 4755 /tmp/b", "not permitted"),
+    "write to /": ("touch /file", "Read-only file system"),
+    "write to /etc": ("echo x >/etc/passwd", "Read-only file system"),
+    "write a setting of the kernel": ("echo 1 >/proc/sys/vm/drop_caches", "Read-only file system"),
+    "the core pattern": ("echo '|/tmp/x' >/proc/sys/kernel/core_pattern", "Read-only file system"),
+    "the clock": ("date -s 2000-01-01 2>&1; false", "not permitted"),
+    "the host name": ("hostname other", "not permitted"),
+    "another root": ("chroot / true", "not permitted"),
+    "root by su": ("su root -c id", "suid"),
+    "the kernel's log": ("dmesg", "not permitted"),
+    "a program in /tmp": ("cp /bin/busybox /tmp/b; /tmp/b true", "Permission denied"),
+    "an address of its own": ("ip addr add 10.9.8.7/24 dev lo", "not permitted"),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_THINGS)
+def test_attack_from_inside(runsafe, engine, name):
+    script, word = FIRST_THINGS[name]
+    says(runsafe, engine, script, word)
+
+
+def test_attack_a_raw_socket(runsafe, engine, probe):
+    """The filter lets AF_INET through, the capability is missing."""
+    assert probe(runsafe, engine, call("socket", 2, 3, 1)) == {"socket": "EPERM"}
+
+
+@pytest.mark.parametrize("path", ["/proc/kcore", "/proc/kmsg", "/proc/sysrq-trigger", "/proc/keys",
+                                  "/proc/sys/kernel/core_pattern", "/proc/timer_list",
+                                  "/sys/firmware/dmi/tables/DMI", "/sys/kernel/uevent_helper"])
+def test_attack_on_a_file_of_the_kernel(root, engine, path):
+    """As root: neither by owner nor by mode, but because it is masked or read-only."""
+    if not os.path.exists(path):
+        pytest.skip(f"this kernel has no {path}")
+    reading = "" if path.startswith("/proc/sys/") else f"timeout 1 head -c 1 {path} 2>/dev/null;"
+    result = root.run(engine.sh(f"{reading} echo 1 >{path}"))
+    assert result.status != 0 and result.out == "", result
+
+
+def test_attack_the_hosts_devices_are_not_there(root, engine):
+    """/dev/mem, the disks: nothing but the usual devices."""
+    out = root.sh(engine, "find / -xdev -type b; find /dev -type c; find /dev -type b").lines
+    assert {d for d in out if not d.startswith("/dev/pts/")} == {
+        f"/dev/{d}" for d in ("null", "zero", "full", "random", "urandom", "tty")}
+
+
+def test_attack_the_hosts_processes_are_not_there(runsafe, engine):
+    """pids: only the container's own in /proc, and no other can be signalled."""
+    out = runsafe.sh(engine, "echo /proc/[0-9]*; read -r comm </proc/1/comm; echo $comm").out.split()
+    assert out[0] == "/proc/1" and out[-1] == "sh"
+    assert all(int(p.rpartition("/")[2]) < 20 for p in out[:-1])
+
+
+def test_attack_no_file_of_the_host_through_process_1(runsafe, engine, secret):
+    """/proc/1/root is the container's own."""
+    says(runsafe, engine, f"cat /proc/1/root{secret}", "No such file")
+
+
+def test_attack_the_old_root_is_gone(root, engine, secret):
+    """pivot_root: the host's root is nowhere below /proc/PID/root, /proc/PID/cwd or the mounts."""
+    out = root.sh(engine, f"""for p in /proc/[0-9]*/root /proc/[0-9]*/cwd / /..; do
+        for up in . .. ../../../../../..; do cat $p/$up{secret} 2>/dev/null; done; done; echo end""")
+    assert out.out == "end\n"
+
+
+def test_attack_chroot_out_of_the_root(oci, engine, secret):
+    """The classic: chroot into a folder with a descriptor kept outside, then cd .. up."""
+    script = f"""mkdir -p /jail/bin && cp /bin/busybox /jail/bin/ && exec 9</ &&
+        chroot /jail /bin/busybox sh -c 'cd /proc/self/fd/9 2>/dev/null
+            i=0; while [ $i -lt 20 ]; do cd ..; i=$((i+1)); done; cat .{secret}'"""
+    result = oci.run(engine.sh(script))
+    assert "of the host" not in result.out
+
+
+def test_attack_release_agent(root, engine):
+    """CVE-2022-0492: cgroup v1's release_agent, or writing to the cgroup at all."""
+    engine.mount(destination="/sys/fs/cgroup", type="cgroup", source="cgroup",
+                 options=["ro", "nosuid", "noexec", "nodev"])
+    out = root.run(engine.sh("""mount -t cgroup -o rdma cgroup /tmp 2>&1
+        find / -name release_agent 2>/dev/null
+        echo 1 2>&1 >/sys/fs/cgroup/cgroup.procs; mkdir /sys/fs/cgroup/x 2>&1"""))
+    text = out.out + out.err
+    assert "release_agent" not in out.out
+    assert text.count("Read-only file system") == 2, out
+
+
+def test_attack_the_cgroup_shows_nothing_above(runsafe, engine):
+    """The cgroup namespace: its own place is /."""
+    assert set(runsafe.sh(engine, "cut -d: -f3 /proc/self/cgroup").lines) <= {"/"}
+
+
+def test_attack_the_hosts_mounts_are_not_listed(runsafe, engine, folder):
+    text = runsafe.sh(engine, "cat /proc/self/mountinfo; cat /proc/1/mounts").out
+    places = [line.split()[4] for line in text.splitlines() if " - " in line]
+    assert all(p == "/" or p.split("/")[1] in ("proc", "dev", "sys", "tmp", "var", "run", "etc")
+               for p in places), places
+
+
+def test_attack_the_environment_of_the_caller_stays_outside(runsafe, engine):
+    env = dict(os.environ, SECRET_TOKEN="of the host")
+    out = runsafe.run_ok(engine.sh("cat /proc/self/environ /proc/1/environ"), env=env).out
+    assert "of the host" not in out
+
+
+def test_attack_a_set_user_id_program_of_the_image(runsafe, engine):
+    """no_new_privs, nosuid and no capability: it runs, as nobody else."""
+    tool = engine.file("/opt/id", (engine.rootfs / "bin/busybox").read_bytes(), 0o4755)
+    assert tool.stat().st_mode & 0o4000
+    out = runsafe.sh(engine, "/opt/id").out
+    assert out.startswith("uid=1000") and "euid=0" not in out
+
+
+def test_attack_new_keys_of_the_hosts_user(runsafe, engine, probe):
+    assert probe(runsafe, engine, call("keyctl", 0, -4, 0)) == {"keyctl": "EPERM"}
+
+
+# --- descriptors and the working directory (CVE-2024-21626)
+
+def with_descriptor(number, path="/"):
+    """Gives the process that becomes runsafe an open directory of the host."""
+    def leak():
+        fd = os.open(path, os.O_RDONLY)
+        os.dup2(fd, number, inheritable=True)
+        if fd != number:
+            os.close(fd)
+    return {"preexec_fn": leak, "close_fds": False}
+
+
+@pytest.mark.parametrize("number", [3, 9, 42, 900])
+@pytest.mark.parametrize("policy", ["default", "oci"])
+def test_attack_no_descriptor_but_0_1_2_is_inherited(runsafe, engine, number, policy):
+    """No descriptor but 0, 1, 2 and the preserved ones reaches the workload."""
+    program = runsafe.with_options("--policy", policy)
+    # ls opens one for itself.
+    out = program.run_ok(engine.sh("exec ls /proc/self/fd"), **with_descriptor(number)).lines
+    assert out == ["0", "1", "2", "3"]
+
+
+def test_attack_no_descriptor_of_the_runtime_waits_at_the_gate(oci, engine):
+    """Who could look into the process at its gate finds no folder of the host's."""
+    pid = workload.pid_of(oci, oci.create(engine))
+    targets = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")
+               if int(fd) > 2]
+    assert not [t for t in targets if not t.startswith("socket:")
+                and not t.endswith(("/gate", "/report"))], targets
+
+
+def test_attack_preserved_descriptors_are_those_alone(oci, engine):
+    result = oci.run(engine.sh("exec ls /proc/self/fd"), "--preserve-fds", "1",
+                     **with_descriptor(3, "/dev/null"))
+    assert result.lines == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("number", range(3, 16))
+@pytest.mark.parametrize("policy", ["default", "oci"])
+def test_attack_cwd_through_a_descriptor(runsafe, engine, number, policy):
+    """CVE-2024-21626: process.cwd /proc/self/fd/N, the runtime's own open folder."""
+    engine.set("process.cwd", f"/proc/self/fd/{number}")
+    result = runsafe.with_options("--policy", policy).run(engine.sh("pwd; ls .. | grep config"))
+    # One of them is the rootfs itself, which is where a workload may be.
+    assert (result.status, result.out) in ((1, ""), (1, "/\n")), result
+    assert "cwd" in result.err or result.out == "/\n"
+
+
+@pytest.mark.parametrize("more", ["", "/..", "/../../../../.."])
+def test_attack_cwd_through_a_symlink_of_the_rootfs(oci, engine, more):
+    """The same, with the image's own link, and a folder of the caller's."""
+    (engine.rootfs / "work").symlink_to(f"/proc/self/fd/9{more}")
+    engine.set("process.cwd", "/work")
+    result = oci.run(engine.sh("pwd; ls"), **with_descriptor(9))
+    assert result.status == 1 and result.out == "", result
+
+
+@pytest.mark.parametrize("number", range(3, 16))
+@pytest.mark.parametrize("policy", ["default", "oci"])
+def test_attack_a_program_of_the_host_through_a_descriptor(runsafe, engine, number, policy):
+    """CVE-2024-21626, third form: process.args through the runtime's own descriptors. The program
+    would be a file of the host, and root in the container could write it by /proc/self/exe."""
+    up = "../" * 12
+    engine.args(f"/proc/self/fd/{number}/{up}bin/busybox", "echo", "the host's")
+    result = runsafe.with_options("--policy", policy).run(engine)
+    assert result.status in (126, 127) and result.out == "", result
+
+
+def test_attack_a_program_of_the_host_through_a_leaked_descriptor(oci, engine):
+    (engine.rootfs / "start").symlink_to("/proc/self/fd/9/bin/busybox")
+    result = oci.run(engine.args("/start", "echo", "the host's"), **with_descriptor(9))
+    assert result.status in (126, 127) and result.out == "", result
+
+
+# --- the runtime's own file (CVE-2019-5736)
+
+OVERWRITE = """i=0
+while [ $i -lt 100 ]; do
+    echo hacked 2>/dev/null >/proc/self/fd/10 && { echo overwritten; exit; }
+    echo hacked 2>/dev/null >>/proc/self/fd/10 && { echo overwritten; exit; }
+    i=$((i + 1)); sleep 0.02
+done
+echo gave up
+"""
+
+
+@pytest.fixture
+def own_program(runsafe, folder, monkeypatch):
+    """A copy of the program that may be spoilt; check() sees whether it was."""
+    copy = folder / "bin/runsafe"
+    copy.parent.mkdir()
+    copy.write_bytes(pathlib.Path(harness.RUNSAFE).read_bytes())
+    copy.chmod(0o755)
+    monkeypatch.setattr(harness, "RUNSAFE", str(copy))
+    before = hashlib.sha256(copy.read_bytes()).digest()
+    return lambda: hashlib.sha256(copy.read_bytes()).digest() == before
+
+
+def test_attack_overwriting_the_runtime_by_a_script_of_proc_self_exe(oci, engine, own_program,
+                                                                     interpreter):
+    """CVE-2019-5736: `#!/proc/self/exe` makes the kernel execute the runtime inside; its loader is
+    the image's, and keeps the runtime's file open until it can be written."""
+    loader = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
+    engine.file(loader[os.uname().machine], interpreter.read_bytes(), 0o755)
+    engine.file("/attack", OVERWRITE)
+    engine.file("/start", "#!/proc/self/exe\n", 0o755)
+    name = oci.create(engine.args("/start"))
+    oci.start(name)
+    oci.wait_status(name, "stopped")
+    assert own_program()
+    assert oci.output(name) == "gave up\n"
+
+
+def test_attack_overwriting_the_runtime_from_a_neighbour(oci, engine, new_bundle, own_program):
+    """CVE-2019-5736: a container in the same pid namespace looks at the next one at its gate."""
+    engine.sh("while ! ls -d /proc/[0-9]* | grep -q 'c/[2-9]'; do :; done; echo ready; "
+              "trap : TERM; sleep 1000")
+    first = oci.create(as_engine(engine).sh("""echo up
+        while :; do for p in /proc/[0-9]*; do
+            [ $p = /proc/1 ] || [ ! -e $p/exe ] || exec 10<$p/exe || continue
+        done 2>/dev/null; [ ! -e /proc/self/fd/10 ] || break; sleep 0.05; done
+        sleep 0.5
+        """ + OVERWRITE))
+    oci.start(first)
+    pid = workload.pid_of(oci, first)
+    other = as_engine(new_bundle("other")).namespace("pid", path=f"/proc/{pid}/ns/pid")
+    second = oci.create(other.args("/bin/sleep", "1000"))
+    second_pid = workload.pid_of(oci, second)
+    harness.wait_for(lambda: oci.status(first) == "stopped", 1.5)
+    os.kill(second_pid, 9)
+    harness.wait_for(lambda: harness.reap() or not os.path.exists(f"/proc/{second_pid}"))
+    harness.wait_for(lambda: oci.status(first) == "stopped", 4)
+    assert own_program()
+    assert "overwritten" not in oci.output(first)
+
+
+def test_attack_the_default_policys_user_can_not_open_the_runtime_at_all(runsafe, engine,
+                                                                         own_program, interpreter):
+    loader = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
+    engine.file(loader[os.uname().machine], interpreter.read_bytes(), 0o755)
+    engine.file("/attack", OVERWRITE)
+    engine.file("/start", "#!/proc/self/exe\n", 0o755)
+    name = runsafe.create(engine.args("/start"))
+    runsafe.start(name)
+    runsafe.wait_status(name, "stopped")
+    assert own_program()
+    assert runsafe.output(name) == "gave up\n"
+
+
+# --- a hostile rootfs
+
+ESCAPES = ["/etc", "../../../../../../../../etc", "/proc/self/root/etc", "/proc/1/root/etc",
+           "/proc/self/cwd/../../../etc", "/proc/self/fd/9/etc"]
+
+
+@pytest.mark.parametrize("target", ESCAPES)
+@pytest.mark.parametrize("policy", ["default", "oci"])
+def test_attack_a_mount_destination_that_is_a_symlink(runsafe, engine, folder, target, policy):
+    """A mount destination never leads outside: it is resolved inside of the rootfs, or an error."""
+    before = harness.mounts()
+    (engine.rootfs / "data").symlink_to(target)
+    (folder / "volume").mkdir()
+    engine.mount(destination="/data/sub", type="bind", source=str(folder / "volume"),
+                 options=["bind"])
+    result = runsafe.with_options("--policy", policy).run(engine.sh("echo ran"),
+                                                          **with_descriptor(9))
+    assert not os.path.exists("/etc/sub")
+    assert harness.mounts() == before
+    assert result.status in (0, 1), result
+
+
+@pytest.mark.parametrize("place", ["proc", "dev", "sys", "tmp", "run", "dev/pts", "var/tmp", "etc"])
+@pytest.mark.parametrize("policy", ["default", "oci"])
+def test_attack_a_usual_mount_point_that_leads_outside(runsafe, engine, folder, place, policy):
+    """A symlink where the runtime mounts, or makes devices and files."""
+    outside = folder / "outside"
+    outside.mkdir()
+    target = engine.rootfs / place
+    if target.is_dir():
+        subprocess.run(["rm", "-r", target], check=True)
+    target.symlink_to(outside)
+    before = harness.mounts()
+    runsafe.with_options("--policy", policy).run(engine.sh("true"))
+    assert list(outside.iterdir()) == []
+    assert harness.mounts() == before
+
+
+@pytest.mark.parametrize("name", ["null", "zero", "tty", "console", "ptmx", "fd", "stdin", "core"])
+@pytest.mark.parametrize("kind", ["symlink", "file", "directory"])
+@pytest.mark.parametrize("policy", ["default", "oci"])
+def test_attack_false_devices_in_a_dev_of_the_image(runsafe, engine, secret, name, kind, policy):
+    """CVE-2025-31133, CVE-2025-52565: /dev/null or /dev/console of the image as a symlink to a
+    file of the host's, or of procfs."""
+    mounts = [m for m in engine.config["mounts"] if not m["destination"].startswith("/dev")]
+    engine.set("mounts", mounts).set("linux.maskedPaths", ["/proc/interrupts"])
+    place = engine.rootfs / "dev" / name
+    if kind == "symlink":
+        place.symlink_to(secret)
+    elif kind == "file":
+        place.write_text("of the image\n")
+    else:
+        place.mkdir()
+    result = runsafe.with_options("--policy", policy).run(
+        engine.sh("cat /proc/interrupts; [ -c /dev/null ] && echo real"))
+    assert secret.read_text() == "of the host\n"
+    assert secret.stat().st_mode & 0o777 == 0o666 and secret.stat().st_uid == 0
+    # Either all is as it should be, or nothing runs: never a false device.
+    assert (result.status, result.out) in ((0, "real\n"), (1, "")), result
+
+
+def test_attack_masking_with_a_false_dev_null(oci, engine, folder):
+    """CVE-2025-31133: masking bound /dev/null of the rootfs; a symlink there let the attacker
+    choose what lies over the masked path."""
+    dev = engine.rootfs / "dev"
+    (dev / "null").symlink_to("/proc/sys/kernel/core_pattern")
+    engine.set("mounts", [m for m in engine.config["mounts"] if m["destination"] == "/proc"])
+    engine.set("linux.maskedPaths", ["/proc/interrupts"])
+    result = oci.run(engine.sh("cat /proc/interrupts; ls -l /proc/interrupts"))
+    assert "|" not in result.out and "core" not in result.out
+    assert result.status == 1 or result.lines[0].startswith("-r--r--r--"), result
+
+
+@pytest.mark.parametrize("target", ["/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger",
+                                    "../../../../../../etc/hostname"])
+def test_attack_the_console_of_the_image_is_a_symlink(oci, engine, folder, target):
+    """CVE-2025-52565: /dev/pts/$n bound on /dev/console of the image, before masks were there."""
+    dev = engine.rootfs / "dev"
+    (dev / "console").symlink_to(target)
+    (dev / "pts").mkdir()
+    (dev / "pts/0").symlink_to(target)
+    engine.set("mounts", [m for m in engine.config["mounts"]
+                          if m["destination"] in ("/proc", "/dev/pts")])
+    pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text()
+    engine.set("process.terminal", True)
+    # What lies there is the terminal, whatever the image says; nothing of procfs can be written.
+    engine.sh("stat -f -c %T /dev/console; cat /dev/pts/0 >/dev/null & echo '|/x' >/dev/console")
+    command = " ".join(map(str, oci.command("run", "-b", engine.path, oci.id())))
+    done = subprocess.run([sys.executable, "-c", f"import pty; pty.spawn({command.split()!r})"],
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+                          timeout=harness.TIME_LIMIT)
+    assert "proc" not in done.stdout, done
+    assert pathlib.Path("/proc/sys/kernel/core_pattern").read_text() == pattern
+    oci.log.unlink(missing_ok=True)
+
+
+def test_attack_a_false_proc_in_the_image(runsafe, engine):
+    """CVE-2019-16884, CVE-2019-19921: a /proc of plain files, so that writes to it do nothing."""
+    for path, text in (("self/status", "CapEff: 0\n"), ("self/attr/exec", ""), ("sys/kernel/x", "")):
+        engine.file(f"/proc/{path}", text)
+    engine.set("mounts", [m for m in engine.config["mounts"] if m["destination"] != "/proc"])
+    # Without a mount of proc the workload sees its own files, and is confined all the same.
+    result = runsafe.run(engine.sh("cat /proc/self/status; id -u; touch /x"))
+    assert "Read-only file system" in result.err
+    assert result.out == "CapEff: 0\n1000\n"
+
+
+def test_attack_proc_mounted_elsewhere(root, engine):
+    """A second /proc at another place has the same masks and read-only paths."""
+    engine.mount(destination="/opt", type="proc", source="proc")
+    pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text()
+    root.run(engine.sh("echo '|/tmp/x' >/opt/sys/kernel/core_pattern"))
+    now = pathlib.Path("/proc/sys/kernel/core_pattern").read_text()
+    if now != pattern:
+        pathlib.Path("/proc/sys/kernel/core_pattern").write_text(pattern)
+    assert now == pattern
+
+
+@pytest.mark.parametrize("path", ["etc/passwd", "etc/group", "etc/hosts"])
+@pytest.mark.parametrize("kind", ["symlink", "fifo", "device", "directory", "dangling"])
+def test_attack_identity_files_that_are_something_else(runsafe, engine, secret, path, kind):
+    """What the runtime reads, and mounts its own over, is the image's to choose."""
+    place = engine.rootfs / path
+    place.unlink()
+    {"symlink": lambda: place.symlink_to(secret), "dangling": lambda: place.symlink_to("/no/where"),
+     "fifo": lambda: os.mkfifo(place), "directory": place.mkdir,
+     "device": lambda: os.mknod(place, 0o666 | 0o020000, os.makedev(1, 5))}[kind]()
+    result = runsafe.run(engine.sh("cat /etc/passwd 2>/dev/null | head -c 100"), timeout=20)
+    assert "of the host" not in result.out
+    assert secret.read_text() == "of the host\n"
+    assert result.status in (0, 1)
+
+
+@pytest.mark.parametrize("place", ["link", "deep/link"])
+def test_attack_copying_up_a_run_of_the_image(runsafe, engine, secret, place):
+    """Symlinks in what is copied up are copied, not followed."""
+    path = engine.rootfs / "run" / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(secret)
+    (engine.rootfs / "run/dir").symlink_to(secret.parent)
+    out = runsafe.sh(engine, f"[ -L /run/{place} ] && cat /run/{place} /run/dir/secret 2>&1; true").out
+    assert "of the host" not in out
+
+
+def test_attack_masked_path_that_is_a_symlink_outside(oci, engine, secret, folder):
+    (engine.rootfs / "mask").symlink_to(secret)
+    (engine.rootfs / "read").symlink_to(folder)
+    before = harness.mounts()
+    engine.set("linux.maskedPaths", ["/mask"]).set("linux.readonlyPaths", ["/read"])
+    oci.run(engine.sh("true"))
+    assert harness.mounts() == before
+    secret.write_text("still written\n")
+
+
+# --- a hostile configuration of the image
+
+@pytest.mark.parametrize("args", [["/proc/1/root/bin/busybox", "true"], ["../../../bin/busybox"],
+                                  ["/proc/self/cwd/../../bin/true"]])
+def test_attack_args_stay_inside(runsafe, engine, args):
+    """Whatever path the image starts: it is one of its own rootfs."""
+    (engine.rootfs / "bin/busybox").unlink()
+    result = runsafe.run(engine.args(*args))
+    assert result.status in (126, 127), result
+
+
+@pytest.mark.parametrize("name", ["../x", "..", ".", "/x", "a/b", "-x", "", "a" * 300, "a\nb", "a b"])
+def test_attack_an_id_that_is_a_path(runsafe, bundle, name):
+    """Ids are [A-Za-z0-9_+.-], never . or .., not starting with -."""
+    result = runsafe("create", "-b", bundle.path, "--", name)
+    assert result.status == 1 and not runsafe.ids(), result
+
+
+def test_attack_env_and_annotations_reach_no_shell(runsafe, engine, folder):
+    target = folder / "written"
+    engine.set("process.env", ["PATH=/bin", f"X=$(touch {target})", f"LD_PRELOAD={target}",
+                               "BASH_ENV=/x", "GCONV_PATH=/x"])
+    engine.set("annotations", {"a": f"$(touch {target})"}).set("hostname", "`id`")
+    runsafe.run(engine.sh("true"))
+    assert not target.exists()
+
+
+def test_attack_a_signal_from_inside_does_not_reach_the_caller(runsafe, engine):
+    """kill -1 and kill 0: the pid namespace and the session of its own are the limit."""
+    engine.sh("trap '' TERM; kill -TERM -1; kill -TERM 0; echo still there")
+    assert runsafe.run_ok(engine).out == "still there\n"
+
+
+def test_attack_nothing_shared_by_the_abstract_socket(runsafe, engine):
+    """The network namespace: no abstract socket of the host is there."""
+    assert "@" not in runsafe.sh(engine, "cat /proc/net/unix").out
+
+
+def test_attack_the_state_is_not_readable_by_others(runsafe, engine):
+    name = runsafe.create(engine)
+    for path in (runsafe.root, runsafe.root / name, runsafe.root / name / "state.json"):
+        assert path.stat().st_mode & 0o022 == 0, path
+    assert json.loads((runsafe.root / name / "state.json").read_text())["id"] == name
+
+
+def test_attack_the_loopback_is_the_containers_own(runsafe, engine):
+    """And nothing else is there: no way to the host's services on 127.0.0.1."""
+    facts = inside(runsafe, engine, "echo links=$(ls /sys/class/net); echo up=$(cat /sys/class/net/lo/operstate)")
+    assert "lo" in facts["links"].split()
+    assert not {"eth0", "ens3"} & set(facts["links"].split())
