@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+import harness
+
 FILES = {"pid": "pid", "network": "net", "mount": "mnt", "ipc": "ipc", "uts": "uts",
          "user": "user", "cgroup": "cgroup", "time": "time"}
 LINKS = "for n in pid net mnt ipc uts user cgroup time; do echo $n=$(readlink /proc/self/ns/$n); done"
@@ -327,6 +329,99 @@ def test_the_default_policy_hardens_inside_a_user_namespace(runsafe, bundle):
     result = runsafe.sh(user_namespace(bundle), "id -u; touch /tmp/x; grep CapEff /proc/self/status")
     assert result.lines[0] == "1000"
     assert result.facts()["CapEff"] == "0" * 16
+
+
+def test_what_a_user_namespace_can_mount(oci, plain, folder):
+    """Engines' mounts work there too: file systems, binds with options, masks, a read-only root."""
+    (folder / "source").mkdir()
+    (folder / "source/file").write_text("bound\n")
+    user_namespace(plain).set("root.readonly", True)
+    plain.mount(destination="/opt", type="bind", source=str(folder / "source"),
+                options=["rbind", "ro", "nosuid", "nodev"])
+    plain.mount(destination="/srv", type="tmpfs", source="tmpfs",
+                options=["mode=755", "uid=1000", "gid=1000", "size=1m"])
+    plain.set("linux.maskedPaths", ["/proc/kcore", "/sys/firmware", "/etc/group"])
+    plain.set("linux.readonlyPaths", ["/proc/sys", "/proc/bus"])
+    result = oci.sh(plain, "cat /opt/file /etc/group; stat -c '%u %g' /srv; touch /x 2>/dev/null || "
+                           "echo refused; cat /proc/self/mountinfo")
+    assert result.lines[:3] == ["bound", "1000 1000", "refused"]
+    seen = harness.mounted_in(result)
+    assert {"ro", "nosuid", "nodev"} <= seen["/opt"].options
+    assert "ro" in seen["/proc/sys"].options
+    for place, kind in (("/proc", "proc"), ("/sys", "sysfs"), ("/dev/mqueue", "mqueue"),
+                        ("/dev/pts", "devpts"), ("/sys/fs/cgroup", "cgroup2")):
+        assert seen[place].type == kind
+
+
+def test_a_bundle_that_only_the_hosts_root_can_reach(oci, plain, folder):
+    """Rootfs and sources are opened by the runtime, before the user namespace."""
+    (folder / "source").mkdir()
+    (folder / "source/file").write_text("bound\n")
+    user_namespace(plain).mount(destination="/opt", type="bind", source=str(folder / "source"),
+                                options=["bind"])
+    plain.sh("cat /opt/file")
+    folder.chmod(0o700)
+    try:
+        assert oci.run_ok(plain).out == "bound\n"
+    finally:
+        folder.chmod(0o755)
+
+
+def test_sysctls_of_a_user_namespace(oci, plain):
+    """Its root owns its network and ipc namespace, so they can be set."""
+    user_namespace(plain).set("linux.sysctl", {"net.ipv4.ip_forward": "1", "kernel.msgmax": "4242"})
+    assert oci.sh(plain, "cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax").lines == [
+        "1", "4242"]
+
+
+def test_the_oom_score_in_a_user_namespace(oci, plain):
+    assert oci.sh(user_namespace(plain).set("process.oomScoreAdj", 700),
+                  "cat /proc/self/oom_score_adj").out == "700\n"
+
+
+def test_a_user_namespace_without_a_root_in_it(oci, plain):
+    """A mapping may leave 0 out; the set-up runs as the first id there is."""
+    user_namespace(plain)
+    for key in ("uidMappings", "gidMappings"):
+        plain.set(f"linux.{key}", [{"containerID": 1000, "hostID": MAPPED, "size": 1}])
+    plain.set("process.user", {"uid": 1000, "gid": 1000}).cap()
+    assert oci.sh(plain, "id -u; id -g; echo x >/opt/made; stat -c %u /opt/made").lines == ["1000"] * 3
+
+
+def test_seccomp_and_capabilities_in_a_user_namespace(oci, plain):
+    user_namespace(plain).set("process.user", {"uid": 33, "gid": 33}).cap("CAP_CHOWN")
+    plain.set("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]})
+    facts = oci.sh(plain, "cat /proc/self/status; mkdir /tmp/x 2>/dev/null || echo mkdir=refused").facts()
+    assert facts["Seccomp"] == "2"
+    assert facts["CapEff"] == facts["CapAmb"] == "0000000000000001"
+    assert facts["mkdir"] == "refused"
+
+
+def test_a_user_namespace_by_path_beside_a_pid_namespace_by_path(oci, plain, new_bundle):
+    """A pod's second container with all that can be shared."""
+    first = oci.running(user_namespace(plain))
+    pid = oci.state(first)["pid"]
+    second = user_namespace(new_bundle("second")).drop("hostname")
+    second.config["linux"].pop("uidMappings")
+    second.config["linux"].pop("gidMappings")
+    for kind in ("user", "pid", "network", "ipc", "uts", "cgroup"):
+        second.namespace(kind, f"/proc/{pid}/ns/{FILES[kind]}")
+    result = oci.sh(second, LINKS + "; cat /proc/1/comm")
+    for kind in ("user", "pid", "network", "ipc", "uts", "cgroup"):
+        assert result.facts()[FILES[kind]] == own(kind, pid)
+    assert result.lines[-1] == "sleep"
+
+
+def test_the_default_policy_beside_a_joined_network_and_a_new_user_namespace(runsafe, bundle):
+    """Policy table, sysctl: in a joined network namespace too. sysfs shows a network namespace and
+    can not be new there; the host's is the owner's to allow."""
+    with somewhere("--net") as pid:
+        user_namespace(bundle).namespace("network", f"/proc/{pid}/ns/net")
+        runsafe.create_fails(bundle, "/sys", "--allow bind=/sys")
+        allowed = runsafe.with_options("--allow", "bind=/sys")
+        assert allowed.sh(bundle, "id -u; cat /proc/sys/net/ipv4/ip_unprivileged_port_start").lines \
+            == ["1000", "0"]
 
 
 def test_mappings_need_a_user_namespace(oci, plain):
