@@ -285,7 +285,7 @@ static void a_bad_id_makes_no_folder(void **state)
 static int own_mode(void **state)
 {
 	(void)state;
-	return chmod("/proc/self/exe", 0755);
+	return geteuid() == 0 ? chmod("/proc/self/exe", 0755) : 0;
 }
 
 int main(void)
