@@ -88,6 +88,8 @@ static inline int fresh(void **state)
 		in_rootfs(directories[i], full);
 		mkdir(full, 0755);
 	}
+	in_rootfs("tmp", full);
+	chmod(full, 01777);
 	in_rootfs("bin/busybox", full);
 	if (access(full, F_OK) < 0)
 		copy_program("/bin/busybox", full);

@@ -40,7 +40,7 @@ static void the_workload_is_who_the_plan_says(void **state)
 	      "[ $($b id -u) = 1000 ] && [ $($b id -g) = 1000 ] || r=$((r+1))\n"
 	      "[ $($b hostname) = unit ] || r=$((r+2))\n"
 	      "[ $$ = 1 ] || r=$((r+4))\n"
-	      "$b touch /etc/new 2>&- && r=$((r+8))\n"
+	      "$b touch /tmp/new 2>&- && r=$((r+8))\n"
 	      "[ -e /proc ] && r=$((r+16))\n"
 	      "[ $($b ls / | $b wc -w) -le 5 ] || r=$((r+32))\n"
 	      "exit $r");
