@@ -37,9 +37,9 @@ struct option_spec {
 	const char *name; /* long name without dashes; NULL ends the table */
 	char short_name;  /* 0: none */
 	enum option_kind kind;
-	void *target;           /* bool *, const char **, unsigned int *, struct str_list * */
+	void *target;		/* bool *, const char **, unsigned int *, struct str_list * */
 	const char *value_name; /* for the help: "FILE" */
-	const char *help;       /* NULL: taken, but not shown in the help */
+	const char *help;	/* NULL: taken, but not shown in the help */
 };
 
 /*
@@ -54,8 +54,8 @@ int options_parse(struct arena *arena, const struct option_spec *specs, int argc
  * The same, with options before, between and after the arguments, which go to *arguments; what
  * follows "--" is an argument whatever it looks like. Returns 0, or -1 with err set.
  */
-int options_parse_mixed(struct arena *arena, const struct option_spec *specs, int argc,
-			char **argv, struct str_list *arguments, bool *help, struct error *err);
+int options_parse_mixed(struct arena *arena, const struct option_spec *specs, int argc, char **argv,
+			struct str_list *arguments, bool *help, struct error *err);
 
 /* Prints "Usage: ..." and the options, aligned. */
 void options_usage(FILE *out, const char *usage, const char *summary,

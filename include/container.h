@@ -19,11 +19,11 @@
 
 /* What the global options say, as main read them. */
 struct runtime_options {
-	const char *root;         /* --root; default /run/runsafe */
-	enum cgroup_mode cgroup;  /* --cgroup */
+	const char *root;	 /* --root; default /run/runsafe */
+	enum cgroup_mode cgroup; /* --cgroup */
 	enum cgroup_driver driver;
-	const char *policy;       /* --policy; NULL: program name, /etc/runsafe/policy.json, default */
-	const char *program;      /* argv[0]'s last component */
+	const char *policy;  /* --policy; NULL: program name, /etc/runsafe/policy.json, default */
+	const char *program; /* argv[0]'s last component */
 	const struct policy_setting *allow;
 	size_t n_allow;
 	bool debug;
@@ -42,18 +42,18 @@ enum container_status {
 struct container_state {
 	char *oci_version;
 	char *id;
-	char *bundle;  /* absolute */
-	char *rootfs;  /* absolute */
-	char *created; /* RFC 3339 with nanoseconds, UTC */
-	char *owner;   /* name or number of the user who made it */
-	char *recorded;       /* status as last written: creating, created, running */
-	int64_t pid;          /* of the workload, in the runtime's pid namespace; 0 before there is one */
-	uint64_t start_time;  /* field 22 of /proc/PID/stat: tells a recycled pid */
-	char *boot_id;        /* /proc/sys/kernel/random/boot_id: a pid of an earlier boot is nobody */
-	char *cgroup_driver;  /* cgroupfs, systemd, disabled */
-	char *cgroup_path;    /* below the cgroup2 mount, "" for none */
-	char *policy;         /* name of the policy that it was made under */
-	char *policy_text;    /* and its whole JSON: exec and update obey this one */
+	char *bundle;	/* absolute */
+	char *rootfs;	/* absolute */
+	char *created;	/* RFC 3339 with nanoseconds, UTC */
+	char *owner;	/* name or number of the user who made it */
+	char *recorded; /* status as last written: creating, created, running */
+	int64_t pid;	/* of the workload, in the runtime's pid namespace; 0 before there is one */
+	uint64_t start_time; /* field 22 of /proc/PID/stat: tells a recycled pid */
+	char *boot_id; /* /proc/sys/kernel/random/boot_id: a pid of an earlier boot is nobody */
+	char *cgroup_driver;	/* cgroupfs, systemd, disabled */
+	char *cgroup_path;	/* below the cgroup2 mount, "" for none */
+	char *policy;		/* name of the policy that it was made under */
+	char *policy_text;	/* and its whole JSON: exec and update obey this one */
 	bool own_pid_namespace; /* false: kill --all must go through the cgroup */
 	/* What the policy brings that config.json has no words for: */
 	bool builtin_seccomp;
@@ -98,7 +98,8 @@ int container_write_state(struct arena *arena, const struct container *container
 int container_remove_dir(const char *root, const char *id, struct container *container,
 			 struct error *err);
 
-/* What it is now: looks at the pid, its start time, zombie state, boot id and the cgroup's freezer. */
+/* What it is now: looks at the pid, its start time, zombie state, boot id and the cgroup's freezer.
+ */
 enum container_status container_status(const struct container_state *state);
 const char *container_status_name(enum container_status status);
 
@@ -120,15 +121,15 @@ const struct policy *policy_choose(struct arena *arena, const struct runtime_opt
 
 struct create_options {
 	const char *id;
-	const char *bundle;         /* directory; NULL: "." */
-	const char *pid_file;       /* NULL: none */
+	const char *bundle;	    /* directory; NULL: "." */
+	const char *pid_file;	    /* NULL: none */
 	const char *console_socket; /* NULL: none */
 	unsigned int preserve_fds;
 	bool no_pivot;
 	bool no_new_keyring;
-	bool detach;                /* run --detach */
-	bool keep;                  /* run --keep */
-	bool no_subreaper;          /* run --no-subreaper */
+	bool detach;	   /* run --detach */
+	bool keep;	   /* run --keep */
+	bool no_subreaper; /* run --no-subreaper */
 };
 
 /* create: returns once the container waits at its start gate. Returns 0, or -1 with err set and

@@ -20,8 +20,8 @@
 /* A namespace to join: opened, checked to be of its type. */
 struct plan_join {
 	int fd;
-	bool joined;      /* the sandbox's own note: it was joined before the user namespace */
-	int clone_flag;   /* CLONE_NEW* */
+	bool joined;	  /* the sandbox's own note: it was joined before the user namespace */
+	int clone_flag;	  /* CLONE_NEW* */
 	const char *type; /* for messages */
 };
 
@@ -43,24 +43,24 @@ enum plan_mount_kind {
 
 struct plan_mount {
 	enum plan_mount_kind kind;
-	const char *label;       /* "mounts[3]", "policy tmpfs /tmp": for messages */
+	const char *label;	 /* "mounts[3]", "policy tmpfs /tmp": for messages */
 	const char *destination; /* in the container */
-	const char *type;        /* PLAN_MOUNT_NEW */
-	const char *source;      /* as written, for the kernel's tables */
-	struct str_map data;     /* PLAN_MOUNT_NEW: fsconfig(2) keys; value NULL: a flag */
-	const char *data_text;   /* the same as one text, for mount(2) */
-	int tree;                /* PLAN_MOUNT_BIND: of open_tree(2), or -1 */
-	bool is_file;            /* PLAN_MOUNT_BIND: the source is no directory */
+	const char *type;	 /* PLAN_MOUNT_NEW */
+	const char *source;	 /* as written, for the kernel's tables */
+	struct str_map data;	 /* PLAN_MOUNT_NEW: fsconfig(2) keys; value NULL: a flag */
+	const char *data_text;	 /* the same as one text, for mount(2) */
+	int tree;		 /* PLAN_MOUNT_BIND: of open_tree(2), or -1 */
+	bool is_file;		 /* PLAN_MOUNT_BIND: the source is no directory */
 	struct plan_attr attr;
 	uint64_t superblock_flags; /* MS_RDONLY and kin that belong to the file system */
-	bool copy_up;            /* fill the tmpfs with what lay below */
-	bool of_policy;          /* config.json does not mount it */
-	bool owned;              /* all of it, and the root, belong to the workload */
+	bool copy_up;		   /* fill the tmpfs with what lay below */
+	bool of_policy;		   /* config.json does not mount it */
+	bool owned;		   /* all of it, and the root, belong to the workload */
 };
 
 struct plan_device {
 	const char *path; /* in the container */
-	mode_t mode;      /* type and permission bits */
+	mode_t mode;	  /* type and permission bits */
 	dev_t rdev;
 	uid_t uid;
 	gid_t gid;
@@ -70,14 +70,14 @@ struct plan_device {
 struct plan_file {
 	const char *destination; /* "/etc/passwd" */
 	const char *content;
-	bool optional;           /* without a mount point in a rootfs that can't be written: leave out */
+	bool optional; /* without a mount point in a rootfs that can't be written: leave out */
 };
 
 struct plan_sysctl {
 	const char *path; /* below /proc/sys: "net/ipv4/ping_group_range" */
 	const char *key;  /* as written, for messages */
 	const char *value;
-	bool optional;    /* the kernel may not have it (a policy's extra) */
+	bool optional;	  /* the kernel may not have it (a policy's extra) */
 	bool before_user; /* only root of the host may write it: before the user namespace's ids */
 };
 
@@ -102,12 +102,12 @@ struct plan_hook_list {
 
 struct plan_capabilities {
 	uint64_t bounding, effective, inheritable, permitted, ambient; /* bit N is capability N */
-	uint64_t known;     /* all that this kernel has (cap_last_cap) */
+	uint64_t known; /* all that this kernel has (cap_last_cap) */
 };
 
 enum plan_gate {
 	PLAN_GATE_SOCKET = 0, /* run: the runtime stays and opens the gate over the socket */
-	PLAN_GATE_FIFO        /* create: two FIFOs in the container's directory */
+	PLAN_GATE_FIFO	      /* create: two FIFOs in the container's directory */
 };
 
 struct plan {
@@ -115,13 +115,13 @@ struct plan {
 	int clone_flags; /* CLONE_NEW* to make */
 	struct plan_join *joins;
 	size_t n_joins;
-	bool user_namespace;      /* the container has one of its own, new or joined */
+	bool user_namespace; /* the container has one of its own, new or joined */
 	bool two_clones; /* a user namespace by path, or a new one beside others by path: a first
 			    process joins and clones the one that goes on */
 	uid_t setup_uid; /* who the set-up runs as in the user namespace: 0, or the first mapped */
 	gid_t setup_gid;
-	bool own_network;         /* a new network namespace: bring lo up */
-	const char *uid_map;      /* text for /proc/PID/uid_map, NULL: none */
+	bool own_network;    /* a new network namespace: bring lo up */
+	const char *uid_map; /* text for /proc/PID/uid_map, NULL: none */
 	const char *gid_map;
 	bool deny_setgroups;
 	const char *time_offsets; /* text for timens_offsets, NULL: none */
@@ -131,9 +131,9 @@ struct plan {
 
 	/* file system */
 	const char *rootfs_path; /* absolute, for messages and hooks */
-	int rootfs_tree;         /* detached recursive clone of the rootfs */
+	int rootfs_tree;	 /* detached recursive clone of the rootfs */
 	bool rootfs_readonly;
-	uint64_t rootfs_attr; /* further MOUNT_ATTR_* of the rootfs, set with read-only */
+	uint64_t rootfs_attr;	     /* further MOUNT_ATTR_* of the rootfs, set with read-only */
 	uint64_t rootfs_propagation; /* MS_* or 0 */
 	bool rootfs_propagation_recursive;
 	bool no_pivot;
@@ -149,8 +149,8 @@ struct plan {
 	size_t n_readonly;
 	struct plan_sysctl *sysctls;
 	size_t n_sysctls;
-	bool dev_links;          /* /dev/fd and kin: config mounts a /dev of its own */
-	const char *make_home;   /* "/tmp/home", to be made 0700 for the workload; NULL: none */
+	bool dev_links;	       /* /dev/fd and kin: config mounts a /dev of its own */
+	const char *make_home; /* "/tmp/home", to be made 0700 for the workload; NULL: none */
 
 	/* process */
 	bool terminal;
@@ -177,29 +177,31 @@ struct plan {
 	unsigned long personality;
 	struct seccomp_program filters[2]; /* ours first: it lets the next one be loaded */
 	size_t n_filters;
-	bool own_stdio_pipes;    /* fchown pipes on 0, 1, 2 to the workload */
+	bool own_stdio_pipes; /* fchown pipes on 0, 1, 2 to the workload */
 	unsigned int preserve_fds;
 
 	/* hooks; their state JSON is put together around the pid by the one who runs them */
-	struct plan_hook_list prestart, create_runtime, create_container, start_container, poststart;
+	struct plan_hook_list prestart, create_runtime, create_container, start_container,
+	    poststart;
 	const char *state_before_pid; /* {"ociVersion":...,"status":"creating","pid": */
 	const char *state_after_pid;
 	const char *started_before_pid; /* the same with status "created", for startContainer */
 	const char *started_after_pid;
 
 	/* descriptors the child needs */
-	int proc;          /* the host's /proc, checked by fstatfs(2) */
-	int gate;          /* PLAN_GATE_FIFO: read end of the start gate, else -1 */
-	int report;        /* where a failed exec is told after the gate, else -1 */
+	int proc;   /* the host's /proc, checked by fstatfs(2) */
+	int gate;   /* PLAN_GATE_FIFO: read end of the start gate, else -1 */
+	int report; /* where a failed exec is told after the gate, else -1 */
 	enum plan_gate gate_kind;
-	bool protect_binary; /* the workload's host user may write our own file: re-execute sealed */
+	bool
+	    protect_binary; /* the workload's host user may write our own file: re-execute sealed */
 };
 
 struct plan_input {
 	const struct config *config;
 	const struct hardening *hardening;
 	const char *id;
-	int bundle;              /* open directory */
+	int bundle;		 /* open directory */
 	const char *bundle_path; /* absolute */
 	bool no_pivot;
 	unsigned int preserve_fds;

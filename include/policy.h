@@ -21,7 +21,7 @@
 enum finding_kind {
 	FINDING_CHANGED = 1, /* the workload gets something else than config.json says */
 	FINDING_REFUSED,     /* it would not start (only `check` collects these) */
-	FINDING_NOTE         /* nothing changed: an unknown syscall name, a limit not applied ... */
+	FINDING_NOTE	     /* nothing changed: an unknown syscall name, a limit not applied ... */
 };
 
 struct finding {
@@ -67,38 +67,38 @@ const char *policy_name(const struct policy *policy);
  * (plan compares after symlinks are resolved). */
 struct hardening_tmpfs {
 	char *path;
-	uint32_t mode;  /* 01777, 0755 */
-	bool exec;      /* else noexec; nosuid and nodev always */
-	bool copy_up;   /* the image's content is copied in, all of it owned by the workload */
-	bool owned;     /* the tmpfs root itself belongs to the workload */
+	uint32_t mode; /* 01777, 0755 */
+	bool exec;     /* else noexec; nosuid and nodev always */
+	bool copy_up;  /* the image's content is copied in, all of it owned by the workload */
+	bool owned;    /* the tmpfs root itself belongs to the workload */
 };
 
 /* What the policy asks for beyond what config.json has words for. All false under `oci`, but
  * new_keyring. */
 struct hardening {
-	char *policy;             /* name of the policy */
-	bool new_keyring;         /* a new empty session keyring (unless --no-new-keyring) */
-	bool builtin_seccomp;     /* our own profile, beside the engine's own */
+	char *policy;		       /* name of the policy */
+	bool new_keyring;	       /* a new empty session keyring (unless --no-new-keyring) */
+	bool builtin_seccomp;	       /* our own profile, beside the engine's own */
 	struct str_list seccomp_allow; /* groups let through by name in our profile: "ptrace" */
-	bool home_follows;        /* HOME from the rootfs's passwd entry of the uid, else /tmp/home
-				     (made with mode 0700); config's HOME was root's or absent */
+	bool home_follows; /* HOME from the rootfs's passwd entry of the uid, else /tmp/home
+			      (made with mode 0700); config's HOME was root's or absent */
 	struct hardening_tmpfs *tmpfs;
 	size_t n_tmpfs;
 	uint64_t tmpfs_max_bytes; /* size= of those; 0: no memory limit to halve */
-	bool check_binds;         /* refuse binds of the host's /, /proc, /sys, /dev, engine sockets */
-	struct str_list allowed_binds; /* sources that are let through all the same */
-	bool check_namespaces;    /* refuse a namespace path whose inode is the host's ... */
+	bool check_binds; /* refuse binds of the host's /, /proc, /sys, /dev, engine sockets */
+	struct str_list allowed_binds;	 /* sources that are let through all the same */
+	bool check_namespaces;		 /* refuse a namespace path whose inode is the host's ... */
 	struct str_list host_namespaces; /* ... but not for these types ("network") */
-	bool identity_files;      /* passwd, group and hosts lines for the workload */
-	bool memfd_noexec;        /* vm.memfd_noexec=2 (1 before 6.6) in a new pid namespace */
-	bool check_sysctls;       /* refuse a sysctl whose namespace is the host's ... */
+	bool identity_files;		 /* passwd, group and hosts lines for the workload */
+	bool memfd_noexec;  /* vm.memfd_noexec=2 (1 before 6.6) in a new pid namespace */
+	bool check_sysctls; /* refuse a sysctl whose namespace is the host's ... */
 	struct str_list allowed_sysctls; /* ... but not these ("kernel.sem", with dots) */
-	bool check_mapping;       /* the uid and gid must be mapped in a joined user namespace */
-	bool no_setid_binds;      /* nosuid,nodev on config's mounts. The words are in their options
-				     already (not nodev on /dev, devpts and devices): nothing is
-				     left for plan */
-	bool restrict_devices;    /* only the default set and what is left in linux.devices can be
-				     reached: cgroup_request.restrict_devices */
+	bool check_mapping;    /* the uid and gid must be mapped in a joined user namespace */
+	bool no_setid_binds;   /* nosuid,nodev on config's mounts. The words are in their options
+				  already (not nodev on /dev, devpts and devices): nothing is
+				  left for plan */
+	bool restrict_devices; /* only the default set and what is left in linux.devices can be
+				  reached: cgroup_request.restrict_devices */
 };
 
 struct policy_input {

@@ -14,7 +14,7 @@
 
 /* A child on its way into the sandbox, seen from the parent. */
 struct sandbox {
-	pid_t pid;   /* in the parent's pid namespace */
+	pid_t pid; /* in the parent's pid namespace */
 	int pidfd;
 	int socket;  /* to the child; closed by its exec */
 	int console; /* master side of the container's terminal, or -1 */
@@ -30,7 +30,7 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 enum sandbox_event {
 	SANDBOX_NAMESPACES = 1, /* waits: namespaces and mounts are there, before pivot_root:
 				   createRuntime hooks run now; sandbox_continue() goes on */
-	SANDBOX_READY           /* waits at the start gate, all protections applied; with
+	SANDBOX_READY		/* waits at the start gate, all protections applied; with
 				   PLAN_GATE_FIFO for sandbox_continue() first, when its pid is
 				   on record: until then it ends with the runtime */
 };

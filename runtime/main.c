@@ -303,7 +303,8 @@ int main(int argc, char **argv)
 
 	if (open_standard_fds() < 0)
 		return 1;
-	/* A caller may ignore it, and then no child of ours could be waited for (wait(2), notes). */
+	/* A caller may ignore it, and then no child of ours could be waited for (wait(2), notes).
+	 */
 	signal(SIGCHLD, SIG_DFL);
 	status = runsafe(&arena, argc, argv, &err);
 	if (!err.text[0] && (fflush(stdout) || ferror(stdout)))

@@ -36,14 +36,16 @@ int seal_and_reexecute(struct error *err)
 		return error_errno(err, errno, "protecting runsafe's own file: /proc/self/exe");
 	cleanup_fd int sealed = sys_clone_tree(self, false);
 	if (sealed < 0 || sys_set_attr(sealed, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
-		return error_errno(err, errno, "protecting runsafe's own file by a read-only mount");
+		return error_errno(err, errno,
+				   "protecting runsafe's own file by a read-only mount");
 	/* The arguments from the kernel: main's may have been cut up by the option parser. */
 	if (file_read_all(&arena, AT_FDCWD, "/proc/self/cmdline", 1 << 22, &text, &length) < 0)
 		return error_errno(err, errno, "protecting runsafe's own file: its arguments");
 	char **argv = split_arguments(&arena, text, length);
 	if (argv)
 		execveat(sealed, "", argv, environ, AT_EMPTY_PATH);
-	error_errno(err, argv ? errno : EINVAL, "protecting runsafe's own file: executing it again");
+	error_errno(err, argv ? errno : EINVAL,
+		    "protecting runsafe's own file: executing it again");
 	arena_free(&arena);
 	return -1;
 }

@@ -13,8 +13,9 @@
 static int wrong_status(const char *id, enum container_status status, struct error *err)
 {
 	if (status == STATUS_STOPPED)
-		return error_set(err, "cannot start container %s: container not running (it has "
-				      "stopped already; delete it and create it again)",
+		return error_set(err,
+				 "cannot start container %s: container not running (it has "
+				 "stopped already; delete it and create it again)",
 				 id);
 	return error_set(err, "cannot start container %s: it is %s, expected created", id,
 			 container_status_name(status));
@@ -42,8 +43,9 @@ static int open_gate(struct arena *arena, struct container *container, struct er
 {
 	if (sandbox_open_gate_fifo(container->dir, err) < 0) {
 		if (err->number == ENXIO)
-			return error_set(err, "cannot start container %s: it is running, expected "
-					      "created",
+			return error_set(err,
+					 "cannot start container %s: it is running, expected "
+					 "created",
 					 container->state.id);
 		return -1;
 	}

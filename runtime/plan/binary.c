@@ -34,7 +34,8 @@ bool plan_must_protect_binary(const struct plan *plan, const struct config *conf
 
 	if (self < 0 || fstatvfs(self, &fs) < 0 || fstat(self, &st) < 0)
 		return true;
-	/* Sealed already: this process runs from a read-only mount of its own (container/seal.c). */
+	/* Sealed already: this process runs from a read-only mount of its own (container/seal.c).
+	 */
 	if (fs.f_flag & ST_RDONLY)
 		return false;
 	/* Capabilities that count on the host, or root itself, pass over owner and mode. */
@@ -46,6 +47,7 @@ bool plan_must_protect_binary(const struct plan *plan, const struct config *conf
 		return true;
 	if (uid == 0 || uid == st.st_uid || (st.st_mode & S_IWOTH))
 		return true;
-	/* Further groups could match, too: a file that its group may write is taken for writable. */
+	/* Further groups could match, too: a file that its group may write is taken for writable.
+	 */
 	return st.st_mode & S_IWGRP;
 }

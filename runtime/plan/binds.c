@@ -118,10 +118,11 @@ int plan_check_bind(struct planner *p, int source, const char *label, const char
 		return 0;
 	for (size_t i = 0; i < sizeof(host_trees) / sizeof(host_trees[0]); i++) {
 		if (is_or_contains(&st, host_trees[i]))
-			return plan_refuse(p, label,
-					   "%s is%s the host's %s; bind what is needed of it, or say "
-					   "`--allow bind=%s`",
-					   text, i ? ", or contains," : "", host_trees[i], text);
+			return plan_refuse(
+			    p, label,
+			    "%s is%s the host's %s; bind what is needed of it, or say "
+			    "`--allow bind=%s`",
+			    text, i ? ", or contains," : "", host_trees[i], text);
 	}
 	/* Another instance of procfs, or a part of it, shows the host's processes as well. */
 	if (fs.f_type == PROC_SUPER_MAGIC && S_ISDIR(st.st_mode))
@@ -131,10 +132,11 @@ int plan_check_bind(struct planner *p, int source, const char *label, const char
 				   text, text);
 	const char *socket = find_socket(p, &st);
 	if (socket)
-		return plan_refuse(p, label,
-				   "%s is, or contains, the container engine's socket %s, and who "
-				   "can write to that is root on the host; say `--allow bind=%s` if "
-				   "that is meant",
-				   text, socket, text);
+		return plan_refuse(
+		    p, label,
+		    "%s is, or contains, the container engine's socket %s, and who "
+		    "can write to that is root on the host; say `--allow bind=%s` if "
+		    "that is meant",
+		    text, socket, text);
 	return 0;
 }

@@ -32,7 +32,7 @@ const char *const *plan_capabilities(void)
 struct sets {
 	struct planner *p;
 	uint64_t known; /* of the kernel */
-	uint64_t own;   /* what the runtime may hand on */
+	uint64_t own;	/* what the runtime may hand on */
 };
 
 static int own_permitted(struct planner *p, uint64_t known, uint64_t *own)
@@ -67,7 +67,8 @@ static uint64_t mask_of(const struct sets *s, const struct str_list *names, cons
 		if (cap_from_name(names->items[i], &cap) < 0 || cap < 0 || cap >= 64 ||
 		    !(s->known >> cap & 1)) {
 			findings_add(p->findings, FINDING_NOTE, path,
-				     "this kernel does not know \"%s\": passed over", names->items[i]);
+				     "this kernel does not know \"%s\": passed over",
+				     names->items[i]);
 			continue;
 		}
 		if (!(s->own >> cap & 1)) {

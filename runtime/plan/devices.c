@@ -28,7 +28,8 @@ static struct plan_device *add_device(struct planner *p, const char *path)
 		if (strcmp(plan->devices[i].path, path) == 0)
 			return &plan->devices[i];
 	}
-	plan->devices = arena_grow(p->arena, plan->devices, plan->n_devices, sizeof(*plan->devices));
+	plan->devices =
+	    arena_grow(p->arena, plan->devices, plan->n_devices, sizeof(*plan->devices));
 	return &plan->devices[plan->n_devices++];
 }
 
@@ -43,10 +44,11 @@ static int open_host_node(struct planner *p, struct plan_device *d)
 	if (node < 0 || fstat(node, &st) < 0)
 		return error_errno(p->err, errno, "linux.devices: the host's %s", d->path);
 	if ((st.st_mode & S_IFMT) != (d->mode & S_IFMT) || st.st_rdev != d->rdev)
-		return error_set(p->err,
-				 "linux.devices: the host's %s is another device than %u:%u, and in "
-				 "a user namespace it can only be bound",
-				 d->path, major(d->rdev), minor(d->rdev));
+		return error_set(
+		    p->err,
+		    "linux.devices: the host's %s is another device than %u:%u, and in "
+		    "a user namespace it can only be bound",
+		    d->path, major(d->rdev), minor(d->rdev));
 	d->tree = sys_clone_tree(node, false);
 	if (d->tree < 0)
 		return error_errno(p->err, errno, "linux.devices: cloning the host's %s", d->path);
@@ -71,7 +73,8 @@ static bool dev_is_bound(struct planner *p)
 	for (size_t i = 0; i < p->plan->n_mounts; i++) {
 		char clean[PATH_MAX];
 		const struct plan_mount *m = &p->plan->mounts[i];
-		if (m->kind == PLAN_MOUNT_BIND && path_clean(m->destination, clean, sizeof(clean)) == 0 &&
+		if (m->kind == PLAN_MOUNT_BIND &&
+		    path_clean(m->destination, clean, sizeof(clean)) == 0 &&
 		    strcmp(clean, "/dev") == 0)
 			return true;
 	}
@@ -98,8 +101,9 @@ int plan_devices(struct planner *p)
 		*add_device(p, c->path) = (struct plan_device){
 		    .path = c->path,
 		    .mode = type_bits(c->type) | permissions,
-		    .rdev = c->type[0] == 'p' ? 0
-					      : makedev((unsigned int)c->major, (unsigned int)c->minor),
+		    .rdev = c->type[0] == 'p'
+				? 0
+				: makedev((unsigned int)c->major, (unsigned int)c->minor),
 		    .uid = c->uid.set ? c->uid.value : 0,
 		    .gid = c->gid.set ? c->gid.value : 0,
 		    .tree = -1,

@@ -59,7 +59,8 @@ static void add_identity_files(struct planner *p, const char *passwd, bool user_
 		add_file(p, "/etc/passwd",
 			 arena_printf(p->arena, "%s%s:x:%u:%u:runsafe workload:%s:/bin/sh\n",
 				      end_line(p, passwd), free_name(p, passwd, "app", plan->uid),
-				      plan->uid, plan->gid, home_is_sane(home) ? home : "/tmp/home"));
+				      plan->uid, plan->gid,
+				      home_is_sane(home) ? home : "/tmp/home"));
 	const char *group = read_in_rootfs(p, "/etc/group", &exists);
 	if (!group_has_gid(group, plan->gid))
 		add_file(p, "/etc/group",

@@ -80,7 +80,8 @@ static int add_join(struct planner *p, const struct namespace_word *word,
 				   "%s is the host's own %s namespace; say `--allow host-%s`, or "
 				   "leave the path out for a new one",
 				   ns->path, word->type, word->type);
-	/* Joining what one is in already is nothing to do; for user it is even refused (setns(2)). */
+	/* Joining what one is in already is nothing to do; for user it is even refused (setns(2)).
+	 */
 	if (hosts)
 		return 0;
 	plan->joins = arena_grow(p->arena, plan->joins, plan->n_joins, sizeof(*plan->joins));
@@ -89,7 +90,8 @@ static int add_join(struct planner *p, const struct namespace_word *word,
 	return 0;
 }
 
-static const char *mapping_text(struct arena *arena, const struct config_id_mapping *items, size_t n)
+static const char *mapping_text(struct arena *arena, const struct config_id_mapping *items,
+				size_t n)
 {
 	char *text = n ? arena_strdup(arena, "") : NULL;
 
@@ -144,8 +146,7 @@ static void plan_time(struct planner *p)
 	p->plan->new_time_namespace = true;
 	for (size_t i = 0; i < l->n_time_offsets; i++)
 		text = arena_printf(p->arena, "%s%s %lld %u\n", text ? text : "",
-				    l->time_offsets[i].clock,
-				    (long long)l->time_offsets[i].secs,
+				    l->time_offsets[i].clock, (long long)l->time_offsets[i].secs,
 				    l->time_offsets[i].nanosecs);
 	p->plan->time_offsets = text;
 }
@@ -158,8 +159,9 @@ static int plan_names(struct planner *p)
 	p->plan->domainname = c->domainname && *c->domainname ? c->domainname : NULL;
 	if ((p->plan->hostname || p->plan->domainname) &&
 	    !plan_namespace_is_own(p->plan, CLONE_NEWUTS))
-		return error_set(p->err, "%s: it can only be set in a uts namespace of the "
-					 "container's own, and linux.namespaces has none",
+		return error_set(p->err,
+				 "%s: it can only be set in a uts namespace of the "
+				 "container's own, and linux.namespaces has none",
 				 p->plan->hostname ? "hostname" : "domainname");
 	return 0;
 }

@@ -5,7 +5,8 @@
 #include "plan_internal.h"
 
 /* Points fields[] at up to max fields of the line and ends each with its length. */
-static size_t split(const char *line, size_t length, const char **fields, size_t *lengths, size_t max)
+static size_t split(const char *line, size_t length, const char **fields, size_t *lengths,
+		    size_t max)
 {
 	size_t n = 0;
 

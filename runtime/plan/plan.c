@@ -46,7 +46,8 @@ static int plan_filters(struct planner *p)
 	return 0;
 }
 
-/* A number of seconds that no int of milliseconds can hold is as good as the longest one: 24 days. */
+/* A number of seconds that no int of milliseconds can hold is as good as the longest one: 24 days.
+ */
 static int milliseconds(int64_t seconds)
 {
 	return seconds > INT_MAX / 1000 ? INT_MAX : (int)seconds * 1000;

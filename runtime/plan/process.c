@@ -8,14 +8,22 @@ static const struct {
 	const char *name;
 	int resource;
 } rlimit_words[] = {
-    {"RLIMIT_AS", RLIMIT_AS},		  {"RLIMIT_CORE", RLIMIT_CORE},
-    {"RLIMIT_CPU", RLIMIT_CPU},		  {"RLIMIT_DATA", RLIMIT_DATA},
-    {"RLIMIT_FSIZE", RLIMIT_FSIZE},	  {"RLIMIT_LOCKS", RLIMIT_LOCKS},
-    {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK},	  {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE},
-    {"RLIMIT_NICE", RLIMIT_NICE},	  {"RLIMIT_NOFILE", RLIMIT_NOFILE},
-    {"RLIMIT_NPROC", RLIMIT_NPROC},	  {"RLIMIT_RSS", RLIMIT_RSS},
-    {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},	  {"RLIMIT_RTTIME", RLIMIT_RTTIME},
-    {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING}, {"RLIMIT_STACK", RLIMIT_STACK},
+    {"RLIMIT_AS", RLIMIT_AS},
+    {"RLIMIT_CORE", RLIMIT_CORE},
+    {"RLIMIT_CPU", RLIMIT_CPU},
+    {"RLIMIT_DATA", RLIMIT_DATA},
+    {"RLIMIT_FSIZE", RLIMIT_FSIZE},
+    {"RLIMIT_LOCKS", RLIMIT_LOCKS},
+    {"RLIMIT_MEMLOCK", RLIMIT_MEMLOCK},
+    {"RLIMIT_MSGQUEUE", RLIMIT_MSGQUEUE},
+    {"RLIMIT_NICE", RLIMIT_NICE},
+    {"RLIMIT_NOFILE", RLIMIT_NOFILE},
+    {"RLIMIT_NPROC", RLIMIT_NPROC},
+    {"RLIMIT_RSS", RLIMIT_RSS},
+    {"RLIMIT_RTPRIO", RLIMIT_RTPRIO},
+    {"RLIMIT_RTTIME", RLIMIT_RTTIME},
+    {"RLIMIT_SIGPENDING", RLIMIT_SIGPENDING},
+    {"RLIMIT_STACK", RLIMIT_STACK},
 };
 
 static int plan_rlimits(struct planner *p)
@@ -51,8 +59,9 @@ static int plan_personality(struct planner *p)
 	if (!wanted)
 		return 0;
 	if (wanted->flags.n)
-		return error_set(p->err, "linux.personality.flags: not supported by this version of "
-					 "runsafe yet");
+		return error_set(p->err,
+				 "linux.personality.flags: not supported by this version of "
+				 "runsafe yet");
 	p->plan->personality_set = true;
 	p->plan->personality =
 	    wanted->domain && strcmp(wanted->domain, "LINUX32") == 0 ? PER_LINUX32 : PER_LINUX;
@@ -69,7 +78,8 @@ int plan_process(struct planner *p)
 	plan->terminal = process->terminal;
 	plan->console_size_set = process->console_size.present;
 	if (process->console_size.height > 65535 || process->console_size.width > 65535)
-		return error_set(p->err, "process.consoleSize: expected height and width up to 65535");
+		return error_set(p->err,
+				 "process.consoleSize: expected height and width up to 65535");
 	plan->rows = (unsigned short)process->console_size.height;
 	plan->columns = (unsigned short)process->console_size.width;
 	plan->argv = process->args.items;

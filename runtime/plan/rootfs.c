@@ -41,9 +41,8 @@ static int open_rootfs(struct planner *p)
 {
 	const char *path = p->config->root.path;
 
-	p->plan->rootfs_path = path[0] == '/' ? path
-					      : arena_printf(p->arena, "%s/%s", p->in->bundle_path,
-							     path);
+	p->plan->rootfs_path =
+	    path[0] == '/' ? path : arena_printf(p->arena, "%s/%s", p->in->bundle_path, path);
 	p->rootfs = openat(p->in->bundle, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return p->rootfs < 0 ? explain_missing(p, errno) : 0;
 }

@@ -15,11 +15,13 @@
 static int open_master(struct child *child, struct error *err)
 {
 	struct statfs fs;
-	cleanup_fd int master = path_open_in_root(child->root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0);
+	cleanup_fd int master =
+	    path_open_in_root(child->root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0);
 
 	if (master < 0)
-		return error_errno(err, errno, "opening /dev/pts/ptmx (process.terminal needs a "
-					       "devpts mount at /dev/pts in mounts)");
+		return error_errno(err, errno,
+				   "opening /dev/pts/ptmx (process.terminal needs a "
+				   "devpts mount at /dev/pts in mounts)");
 	if (fstatfs(master, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
 		return error_set(err, "/dev/pts/ptmx is not on a devpts");
 	return fd_take(&master);
@@ -88,7 +90,8 @@ int step_stdio(struct child *child, struct error *err)
 		struct stat st;
 		if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_uid == plan->uid)
 			continue;
-		/* An unmapped owner can't be changed from inside a user namespace: then it stays. */
+		/* An unmapped owner can't be changed from inside a user namespace: then it stays.
+		 */
 		if (fchown(fd, plan->uid, plan->gid) < 0 && errno != EPERM && errno != EINVAL &&
 		    errno != EROFS)
 			return error_errno(err, errno, "giving descriptor %d to uid %u", fd,

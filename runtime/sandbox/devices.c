@@ -22,8 +22,10 @@ static const struct {
 static int bind_device(struct child *child, const struct plan_device *d, struct error *err)
 {
 	if (mounts_attach(child, d->tree, d->path, true) < 0)
-		return error_errno(err, errno, "binding %s from the host (a user namespace can not "
-					       "make device nodes)", d->path);
+		return error_errno(err, errno,
+				   "binding %s from the host (a user namespace can not "
+				   "make device nodes)",
+				   d->path);
 	return 0;
 }
 

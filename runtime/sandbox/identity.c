@@ -20,11 +20,11 @@ int step_identity(struct child *child, struct error *err)
 		return error_errno(err, errno, "setting the additional groups");
 	}
 	if (setresgid(plan->gid, plan->gid, plan->gid) < 0)
-		return error_errno(err, errno, "becoming gid %u (is it mapped in the user namespace?)",
-				   plan->gid);
+		return error_errno(
+		    err, errno, "becoming gid %u (is it mapped in the user namespace?)", plan->gid);
 	if (setresuid(plan->uid, plan->uid, plan->uid) < 0)
-		return error_errno(err, errno, "becoming uid %u (is it mapped in the user namespace?)",
-				   plan->uid);
+		return error_errno(
+		    err, errno, "becoming uid %u (is it mapped in the user namespace?)", plan->uid);
 	/* The change made it what fs.suid_dumpable says, and that may be 1 (proc_sys_fs(5)). */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_errno(err, errno, "staying closed to other processes of that user");
