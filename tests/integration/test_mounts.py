@@ -1,9 +1,8 @@
-"""config.md, "Mounts", and config-linux.md, "Rootfs Mount Propagation"."""
+"""config.md, "Root" and "Mounts"; see also test_destinations.py and test_propagation.py."""
 
 import os
 import pathlib
 import socket
-import subprocess
 
 import pytest
 
@@ -266,108 +265,6 @@ def test_a_recursive_strictatime(oci, plain, two_mounts):
     assert not {"relatime", "noatime"} & seen["/opt/below"].options
 
 
-# --- propagation
-
-@pytest.fixture
-def shared(source):
-    """A shared mount on the host, as volumes that take mounts later are."""
-    with host_mount(source, "-t", "tmpfs", "tmpfs"):
-        subprocess.run(["mount", "-n", "--make-shared", source], check=True)
-        (source / "below").mkdir()
-        yield source
-
-
-@pytest.mark.parametrize("word,fields", [
-    (None, []), ("private", []), ("rprivate", []), ("slave", ["master"]), ("rslave", ["master"]),
-    ("shared", ["shared"]), ("rshared", ["shared"]), ("unbindable", ["unbindable"]),
-    ("runbindable", ["unbindable"])])
-def test_the_propagation_of_a_bind(oci, plain, shared, word, fields):
-    """config.md, Linux mount options: the words of mount_namespaces(7); private without one."""
-    seen = inside(oci, bind(plain, shared, "/opt", "rbind", *[word] if word else []))
-    assert [field.split(":")[0] for field in seen["/opt"].propagation] == fields
-
-
-@pytest.mark.parametrize("word", ["shared", "slave", "private", "unbindable"])
-def test_the_recursive_propagation_words_reach_below(oci, plain, shared, word):
-    with host_mount(shared / "below", "-t", "tmpfs", "tmpfs"):
-        seen = inside(oci, bind(plain, shared, "/opt", "rbind", "r" + word))
-        alone = inside(oci, bind(plain, shared, "/srv", "rbind", word))["/srv/below"]
-    expected = {"shared": ["shared"], "slave": ["master"], "private": [],
-                "unbindable": ["unbindable"]}[word]
-    assert [f.split(":")[0] for f in seen["/opt/below"].propagation] == expected
-    assert alone.type == "tmpfs"
-
-
-@pytest.mark.parametrize("word,arrives", [("rslave", True), ("rshared", True), ("rprivate", False)])
-def test_a_later_mount_of_the_hosts_reaches_a_slave(oci, plain, shared, word, arrives):
-    """mount_namespaces(7): a slave receives what its master gets."""
-    bind(plain, shared, "/opt", "rbind", word)
-    name = oci.create(plain.sh("cat /opt/below/later 2>/dev/null; true"))
-    with host_mount(shared / "below", "-t", "tmpfs", "tmpfs"):
-        (shared / "below/later").write_text("later\n")
-        oci.start(name)
-        oci.wait_status(name, "stopped")
-    assert oci.output(name) == ("later\n" if arrives else "")
-
-
-@pytest.mark.parametrize("word,arrives", [("rshared", True), ("rslave", False), ("rprivate", False),
-                                          (None, False)])
-def test_a_mount_of_the_workloads_reaches_the_host_only_when_shared(oci, plain, shared, word,
-                                                                    arrives):
-    """mount_namespaces(7): only peers send; nothing else may show up on the host."""
-    bind(plain, shared, "/opt", "rbind", *[word] if word else [])
-    plain.set("linux.rootfsPropagation", "shared" if arrives else "private")
-    name = oci.create(plain.sh("mount -t tmpfs tmpfs /opt/below && touch /opt/below/made && "
-                               "echo mounted; sleep 1000"))
-    oci.start(name)
-    assert harness.wait_for(lambda: "mounted" in oci.output(name))
-    there = (shared / "below/made").exists()
-    oci.ok("kill", name, "KILL")
-    oci.wait_status(name, "stopped")
-    subprocess.run(["umount", "-n", shared / "below"], check=False, stderr=subprocess.DEVNULL)
-    assert there == arrives
-
-
-def test_nothing_of_a_container_is_mounted_on_the_host(oci, plain, folder):
-    """Also where the bundle lies on a shared mount, as under systemd."""
-    with host_mount(folder / "bundle", "--bind", plain.path):
-        subprocess.run(["mount", "-n", "--make-shared", plain.path], check=True)
-        before = harness.mounts()
-        name = oci.create(plain.sh("mount -t tmpfs tmpfs /opt && echo mounted; sleep 1000"))
-        assert harness.mounts() == before
-        oci.start(name)
-        assert harness.wait_for(lambda: "mounted" in oci.output(name))
-        assert harness.mounts() == before
-        oci.delete(name, "--force")
-
-
-@pytest.mark.parametrize("word,fields", [
-    ("private", []), ("rprivate", []), ("shared", ["shared"]), ("rshared", ["shared"]),
-    ("unbindable", ["unbindable"]), ("runbindable", ["unbindable"])])
-def test_the_propagation_of_the_rootfs(oci, plain, word, fields):
-    """config-linux.md, rootfsPropagation: the rootfs's mount propagation."""
-    seen = inside(oci, plain.set("linux.rootfsPropagation", word))
-    assert [field.split(":")[0] for field in seen["/"].propagation] == fields
-
-
-@pytest.mark.parametrize("word", ["slave", "rslave"])
-def test_a_slave_rootfs_sends_nothing(oci, plain, word):
-    """config-linux.md, rootfsPropagation: slave."""
-    seen = inside(oci, plain.set("linux.rootfsPropagation", word))
-    assert not [field for field in seen["/"].propagation if field.startswith("shared")]
-
-
-def test_a_recursive_rootfs_propagation_reaches_the_mounts(oci, plain):
-    """config-linux.md, rootfsPropagation: the recursive words change all below."""
-    seen = inside(oci, plain.set("linux.rootfsPropagation", "rshared"))
-    assert seen["/proc"].propagation and seen["/dev"].propagation
-
-
-def test_an_unknown_rootfs_propagation_is_an_error(oci, plain):
-    oci.create_fails(plain.set("linux.rootfsPropagation", "public"), "linux.rootfsPropagation",
-                     "public")
-
-
 # --- new file systems
 
 @pytest.mark.parametrize("place,kind", [("/proc", "proc"), ("/sys", "sysfs"), ("/dev", "tmpfs"),
@@ -523,101 +420,6 @@ def test_long_options_do_not_lose_the_short_ones(oci, plain, on_tmpfs, words):
     seen = inside(oci, plain)["/opt"]
     assert set(words) - {"shared"} <= seen.options
     assert ("shared" in words) == bool(seen.propagation)
-
-
-# --- destinations
-
-def test_a_destination_that_is_missing_is_made(oci, plain, source):
-    """As runc and crun do: a directory for a directory, a file for anything else."""
-    bind(plain, source, "/new/deep/directory", "bind")
-    bind(plain, source / "file", "/new/deep/file", "bind")
-    plain.mount(destination="/other", type="tmpfs", source="tmpfs")
-    assert oci.sh(plain, "cat /new/deep/directory/file /new/deep/file; ls -d /other").lines == [
-        "from the host", "from the host", "/other"]
-
-
-def test_a_destination_is_made_in_a_rootfs_that_shall_be_read_only(oci, plain, source):
-    """root.readonly is what the workload sees; mount points come before."""
-    bind(plain, source, "/new/directory", "bind").set("root.readonly", True)
-    assert oci.sh(plain, "cat /new/directory/file; touch /x 2>/dev/null || echo refused").lines == [
-        "from the host", "refused"]
-
-
-def test_a_destination_through_symlinks_stays_inside(oci, plain, source):
-    """A link of the image is followed as it would be from inside the container."""
-    (plain.rootfs / "absolute").symlink_to("/opt")
-    (plain.rootfs / "upwards").symlink_to("../../../../opt")
-    bind(plain, source, "/absolute/one", "bind")
-    bind(plain, source, "/upwards/two", "bind")
-    assert oci.sh(plain, "cat /opt/one/file /opt/two/file").lines == ["from the host"] * 2
-    assert not pathlib.Path("/opt/one").exists()
-
-
-def test_var_run_leads_to_a_run_that_is_missing(oci, plain, source):
-    """Debian's /var/run -> /run in an image without /run."""
-    (plain.rootfs / "run").rmdir()
-    (plain.rootfs / "var/run").symlink_to("/run")
-    bind(plain, source, "/var/run/secrets", "bind")
-    assert oci.sh(plain, "cat /run/secrets/file").out == "from the host\n"
-
-
-def test_a_file_destination_that_is_a_dangling_link(oci, plain, source):
-    """/etc/resolv.conf -> ../run/systemd/resolve/stub-resolv.conf, as Ubuntu's images have it."""
-    (plain.rootfs / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
-    bind(plain, source / "file", "/etc/resolv.conf", "bind")
-    assert oci.sh(plain, "cat /etc/resolv.conf").out == "from the host\n"
-
-
-def test_a_destination_through_a_loop_of_links_is_an_error(oci, plain, source):
-    (plain.rootfs / "a").symlink_to("b")
-    (plain.rootfs / "b").symlink_to("a")
-    oci.create_fails(bind(plain, source, "/a/c", "bind"), "mounts[7]", "/a/c")
-
-
-def test_a_relative_destination_is_below_the_root(oci, plain, source):
-    """config.md, Mounts: relative destinations are deprecated, and relative to /."""
-    assert oci.sh(bind(plain, source, "opt", "bind"), "cat /opt/file").out == "from the host\n"
-
-
-def test_a_destination_below_a_file_is_an_error(oci, plain, source):
-    oci.create_fails(bind(plain, source, "/etc/passwd/x", "bind"), "mounts[7]", "/etc/passwd/x")
-
-
-def test_mounts_come_in_the_order_of_the_list(oci, plain, source, folder):
-    """config.md, Mounts: the runtime MUST mount entries in the listed order."""
-    other = folder / "other"
-    (other / "inner").mkdir(parents=True)
-    (other / "file").write_text("the later one\n")
-    bind(plain, source, "/opt", "bind")
-    bind(plain, other, "/opt", "bind")
-    bind(plain, source, "/opt/inner", "bind")
-    assert oci.sh(plain, "cat /opt/file /opt/inner/file").lines == ["the later one",
-                                                                   "from the host"]
-
-
-def test_a_mount_point_is_made_in_an_earlier_mount(oci, plain, source):
-    plain.mount(destination="/opt", type="tmpfs", source="tmpfs")
-    bind(plain, source, "/opt/made", "bind")
-    assert oci.sh(plain, "cat /opt/made/file").out == "from the host\n"
-    assert not (plain.rootfs / "opt/made").exists()
-
-
-def test_a_link_in_an_earlier_mount_does_not_lead_outside(oci, plain, source, folder):
-    """The mount brings its own links: they too are resolved inside the rootfs."""
-    (folder / "target").mkdir()
-    (source / "link").symlink_to(folder / "target")
-    bind(plain, source, "/opt", "bind")
-    plain.mount(destination="/opt/link/place", type="tmpfs", source="tmpfs")
-    oci.sh(plain, f"ls -d {folder}/target/place")
-    assert not list((folder / "target").iterdir())
-
-
-@pytest.mark.parametrize("place", ["/proc/self/fd", "/proc/1/root/opt"])
-def test_a_mount_below_proc_does_not_escape(oci, plain, source, place):
-    """No magic link is followed on the way to a mount point."""
-    before = harness.mounts()
-    oci.run(bind(plain, source, place, "bind").sh("true"))
-    assert harness.mounts() == before
 
 
 # --- remount

@@ -264,9 +264,9 @@ def test_several_mappings(oci, plain):
     user_namespace(plain)
     plain.set("linux.uidMappings", [{"containerID": 0, "hostID": MAPPED, "size": 1000},
                                     {"containerID": 5000, "hostID": MAPPED + 5000, "size": 10}])
-    plain.set("process.user", {"uid": 5003, "gid": 33, "additionalGids": [44]})
+    plain.set("process.user", {"uid": 5003, "gid": 2033, "additionalGids": [44]})
     result = oci.sh(plain, "id -u; id -g; id -G; cat /proc/self/uid_map | wc -l")
-    assert result.lines == ["5003", "33", "33 44", "2"]
+    assert result.lines == ["5003", "2033", "2033 44", "2"]
 
 
 def test_a_user_that_is_not_mapped_is_an_error(oci, plain):

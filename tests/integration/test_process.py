@@ -1,10 +1,9 @@
-"""config.md, "Process", and config-linux.md, "Devices" and "Default Devices"."""
+"""config.md, "Process"."""
 
 import os
 import pathlib
 import resource
 import signal
-import stat
 import subprocess
 
 import pytest
@@ -377,120 +376,6 @@ def test_no_new_privileges(oci, plain, wanted):
     """config.md, Linux process, noNewPrivileges: prevents gaining privileges."""
     assert oci.sh(plain.set("process.noNewPrivileges", wanted), STATUS).facts()["NoNewPrivs"] == str(
         int(wanted))
-
-
-# --- devices
-
-DEFAULTS = {"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9",
-            "tty": "5:0"}
-
-
-def test_the_default_devices(oci, plain):
-    """config-linux.md, Default Devices: the runtime MUST supply them."""
-    names = " ".join(f"/dev/{name}" for name in DEFAULTS)
-    result = oci.sh(plain, f"stat -c '%n %F %t:%T %a %u:%g' {names}; readlink /dev/ptmx; "
-                           "stat -c %F -L /dev/ptmx")
-    for line, (name, number) in zip(result.lines, DEFAULTS.items()):
-        assert line == f"/dev/{name} character special file {number} 666 0:0"
-    assert result.lines[-2] in ("pts/ptmx", "/dev/pts/ptmx")
-    assert result.lines[-1] == "character special file"
-
-
-def test_the_default_devices_work(oci, plain):
-    result = oci.sh(plain, "echo x >/dev/null; head -c 2 /dev/zero | od -An -tx1; "
-                           "echo x 2>/dev/null >/dev/full || echo full; "
-                           "head -c 9 /dev/random | wc -c; head -c 9 /dev/urandom | wc -c")
-    assert [line.strip() for line in result.lines] == ["00 00", "full", "9", "9"]
-
-
-def test_the_links_in_dev(oci, plain):
-    """runtime-linux.md, Dev symbolic links: fd, stdin, stdout, stderr."""
-    result = oci.sh(plain, "cd /dev; for l in fd stdin stdout stderr; do readlink $l; done; "
-                           "echo through >>/dev/stdout")
-    assert result.lines == ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1",
-                                 "/proc/self/fd/2", "through"]
-
-
-@pytest.mark.parametrize("kind,name,number", [("c", "character special file", "1:3"),
-                                              ("u", "character special file", "1:3"),
-                                              ("b", "block special file", "7:9"),
-                                              ("p", "fifo", "0:0")])
-def test_a_device_of_every_type(oci, plain, kind, name, number):
-    """config-linux.md, Devices: type, path, major, minor, fileMode, uid, gid."""
-    device = {"type": kind, "path": "/dev/mine", "fileMode": 0o640, "uid": 12, "gid": 34}
-    if kind != "p":
-        major, minor = (int(n, 16) for n in number.split(":"))
-        device.update(major=major, minor=minor)
-    plain.set("linux.devices", [device])
-    assert oci.sh(plain, "stat -c '%F %t:%T %a %u:%g' /dev/mine").out == f"{name} {number} 640 12:34\n"
-
-
-def test_a_device_may_lie_anywhere(oci, plain):
-    """config-linux.md, Devices: path is the full path inside the container."""
-    plain.set("linux.devices", [{"type": "c", "path": "/dev/deep/er/null", "major": 1, "minor": 3}])
-    assert oci.sh(plain, "stat -c '%F %a' /dev/deep/er/null; echo x >/dev/deep/er/null").out == (
-        "character special file 666\n")
-
-
-def test_a_mode_with_the_type_in_it(oci, plain):
-    """Docker and Podman write st_mode as fileMode: 8612 is a character device with 0644... the type
-    bits are passed over."""
-    plain.set("linux.devices", [{"type": "c", "path": "/dev/mine", "major": 1, "minor": 3,
-                                 "fileMode": stat.S_IFCHR | 0o640}])
-    assert oci.sh(plain, "stat -c '%F %a' /dev/mine").out == "character special file 640\n"
-
-
-def test_a_default_device_may_be_written_again(oci, plain):
-    """config-linux.md: engines list them too; what the list says holds."""
-    plain.set("linux.devices", [{"type": "c", "path": "/dev/zero", "major": 1, "minor": 5,
-                                 "fileMode": 0o600, "uid": 5}])
-    assert oci.sh(plain, "stat -c '%a %u' /dev/zero").out == "600 5\n"
-
-
-def test_a_device_where_another_file_is_is_an_error(oci, plain):
-    """config-linux.md, Devices: MUST generate an error if a file is there that is another one."""
-    plain.set("linux.devices", [{"type": "c", "path": "/etc/passwd", "major": 1, "minor": 3}])
-    oci.create_fails(plain, "/etc/passwd", "exists")
-
-
-def test_a_device_without_numbers_is_an_error(oci, plain):
-    """config-linux.md, Devices: major and minor are REQUIRED unless type is p."""
-    plain.set("linux.devices", [{"type": "c", "path": "/dev/mine", "minor": 3}])
-    oci.create_fails(plain, "linux.devices[0].major")
-
-
-def test_a_device_of_a_user_namespace_must_be_the_hosts(oci, plain):
-    """There it can only be bound, so another one behind the name is refused."""
-    mapping = [{"containerID": 0, "hostID": 0, "size": 65536}]
-    plain.namespace("user").set("linux.uidMappings", mapping).set("linux.gidMappings", mapping)
-    plain.set("linux.devices", [{"type": "c", "path": "/dev/null", "major": 1, "minor": 5}])
-    oci.create_fails(plain, "linux.devices", "/dev/null", "1:5")
-
-
-@pytest.mark.parametrize("source", ["host", "own"])
-def test_a_dev_that_is_a_bind_mount_is_left_alone(oci, plain, folder, source):
-    """Engines bind the host's /dev for privileged containers: nothing is made or changed there."""
-    place = pathlib.Path("/dev")
-    if source == "own":
-        place = folder / "dev"
-        place.mkdir()
-        os.mknod(place / "only", stat.S_IFCHR | 0o600, os.makedev(1, 3))
-    plain.config["mounts"] = [m for m in plain.config["mounts"]
-                              if not m["destination"].startswith("/dev")]
-    plain.mount(destination="/dev", type="bind", source=str(place), options=["rbind"])
-    before = sorted((p.name, p.lstat().st_mode, p.lstat().st_uid) for p in place.iterdir())
-    result = oci.sh(plain, "ls /dev")
-    after = sorted((p.name, p.lstat().st_mode, p.lstat().st_uid) for p in place.iterdir())
-    assert before == after
-    assert ("only" in result.lines) == (source == "own")
-
-
-def test_a_rootfs_without_a_dev_gets_one(oci, plain):
-    """config-linux.md, Default Devices: also where no mount is at /dev."""
-    (plain.rootfs / "dev").rmdir()
-    plain.config["mounts"] = [m for m in plain.config["mounts"]
-                              if not m["destination"].startswith("/dev")]
-    assert oci.sh(plain, "stat -c %F /dev/null /dev/urandom").lines == ["character special file"] * 2
 
 
 # --- stdio
