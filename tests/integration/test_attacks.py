@@ -178,6 +178,41 @@ def test_attack_new_keys_of_the_hosts_user(runsafe, engine, probe):
     assert probe(runsafe, engine, call("keyctl", 0, -4, 0)) == {"keyctl": "EPERM"}
 
 
+def test_attack_the_groups_of_the_caller_stay_outside(runsafe, engine):
+    """CVE-2022-29162 and its kin: nothing of the caller's rights comes along."""
+    result = runsafe.run_ok(engine.sh("id -G"), preexec_fn=lambda: os.setgroups([0, 4242]))
+    assert result.out == "1000\n"
+
+
+def test_attack_the_session_is_its_own(runsafe, engine):
+    """setsid: no job control of, or typing into, the caller's terminal (CVE-2017-5226)."""
+    pid = workload.pid_of(runsafe, runsafe.running(engine))
+    assert os.getsid(pid) == pid
+
+
+def test_attack_no_mount_travels_to_the_host(runsafe, engine):
+    """Also where all of the host's mounts are shared, as systemd makes them."""
+    script = """mount --make-rshared / && before=$(wc -l </proc/self/mountinfo)
+        "$@" </dev/null >/dev/null 2>&1 && [ "$(wc -l </proc/self/mountinfo)" = "$before" ] && echo same"""
+    command = runsafe.command("create", "-b", engine.path, runsafe.id())
+    done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script,
+                           "sh", *command], capture_output=True, text=True, check=False,
+                          timeout=harness.TIME_LIMIT)
+    assert (done.stdout, done.stderr) == ("same\n", "")
+
+
+def test_attack_a_false_proc_on_the_host(runsafe, engine):
+    """/proc is used through a descriptor that is known to be procfs."""
+    engine.sh("echo ran")
+    script = 'mount -t tmpfs tmpfs /proc && mkdir -p /proc/self/ns /proc/self/fd && exec "$@"'
+    command = runsafe.command("run", "-b", engine.path, runsafe.id())
+    done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script,
+                           "sh", *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "/proc: expected a mount of procfs" in done.stderr, done.stderr
+    runsafe.log.unlink(missing_ok=True)
+
+
 # --- descriptors and the working directory (CVE-2024-21626)
 
 def with_descriptor(number, path="/"):
@@ -347,6 +382,18 @@ def test_attack_a_mount_destination_that_is_a_symlink(runsafe, engine, folder, t
     assert not os.path.exists("/etc/sub")
     assert harness.mounts() == before
     assert result.status in (0, 1), result
+
+
+@pytest.mark.parametrize("policy", ["default", "oci"])
+def test_attack_a_mount_point_made_outside(runsafe, engine, folder, policy):
+    """Mount points that are missing are made in the rootfs only."""
+    outside = folder / "outside"
+    outside.mkdir()
+    (engine.rootfs / "data").symlink_to(outside)
+    for name in ("data/sub", "data/../../../../../../../../../.." + str(outside) + "/up"):
+        engine.mount(destination="/" + name, type="tmpfs", source="tmpfs")
+    runsafe.with_options("--policy", policy).run(engine.sh("true"))
+    assert list(outside.iterdir()) == []
 
 
 @pytest.mark.parametrize("place", ["proc", "dev", "sys", "tmp", "run", "dev/pts", "var/tmp", "etc"])

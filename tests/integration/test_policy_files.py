@@ -244,12 +244,13 @@ def test_row_dev_shm_and_single_devices_are_fine(hardened, bare, source):
 
 
 def with_sockets(program, bundle, socket):
-    """create where the host's /run has an engine's socket."""
+    """run where the host's /run has an engine's socket."""
     script = (f'mount -t tmpfs tmpfs /run && mkdir -p {os.path.dirname(socket)} && : >{socket} && '
               'exec "$@"')
-    command = program.command("create", "-b", bundle.path, program.id())
+    command = program.command("run", "-b", bundle.sh("true").path, program.id())
     return subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script,
-                           "sh", *command], capture_output=True, text=True, check=False)
+                           "sh", *command], capture_output=True, text=True, check=False,
+                          timeout=harness.TIME_LIMIT)
 
 
 @pytest.mark.parametrize("source", ["socket", "directory", "symlink"])
