@@ -6,7 +6,6 @@ import socket
 
 import pytest
 
-import harness
 from harness import host_mount, mounted_in
 
 SEE = "cat /proc/self/mountinfo"
