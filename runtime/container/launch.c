@@ -33,17 +33,20 @@ static int open_bundle(struct launch *l, struct error *err)
 
 static bool in_user_namespace(void)
 {
-	struct arena arena = ARENA_INIT;
-	char *text = NULL;
-	unsigned int inside = 0, outside = 0, size = UINT_MAX;
-
 	/* The initial user namespace, and only it, maps all ids onto themselves. What can not be
 	 * read counts as that one, where the rules are stricter. */
-	if (file_read_all(&arena, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0 &&
-	    sscanf(text, "%u %u %u", &inside, &outside, &size) != 3)
-		size = UINT_MAX;
+	static const unsigned long wanted[] = {0, 0, UINT_MAX};
+	struct arena arena = ARENA_INIT;
+	char *text = NULL;
+	bool other = false;
+
+	if (file_read_all(&arena, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0) {
+		char *at = text;
+		for (size_t i = 0; i < 3; i++)
+			other |= strtoul(at, &at, 10) != wanted[i];
+	}
 	arena_free(&arena);
-	return inside != 0 || outside != 0 || size != UINT_MAX;
+	return other;
 }
 
 static int harden(struct launch *l, bool check, struct error *err)

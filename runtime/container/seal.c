@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -25,19 +27,49 @@ static char **split_arguments(struct arena *arena, char *text, size_t length)
 	return argv.items;
 }
 
+static int read_only_mount(int self)
+{
+	cleanup_fd int mounted = sys_clone_tree(self, false);
+
+	if (mounted < 0 || sys_set_attr(mounted, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
+		return -1;
+	return fd_take(&mounted);
+}
+
+/* For a file that is on no mount of ours: a memfd, or one of another mount namespace. */
+static int sealed_copy(int self)
+{
+	struct stat st;
+	off_t at = 0;
+	cleanup_fd int copy = memfd_create("runsafe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (copy < 0 || fstat(self, &st) < 0)
+		return -1;
+	while (at < st.st_size) {
+		if (sendfile(copy, self, &at, (size_t)(st.st_size - at)) <= 0)
+			return -1;
+	}
+	if (fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return -1;
+	return fd_take(&copy);
+}
+
 int seal_and_reexecute(struct error *err)
 {
 	struct arena arena = ARENA_INIT;
 	char *text;
 	size_t length;
-	cleanup_fd int self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	cleanup_fd int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	if (self < 0)
 		return error_errno(err, errno, "protecting runsafe's own file: /proc/self/exe");
-	cleanup_fd int sealed = sys_clone_tree(self, false);
-	if (sealed < 0 || sys_set_attr(sealed, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
+	cleanup_fd int sealed = read_only_mount(self);
+	if (sealed < 0)
+		sealed = sealed_copy(self);
+	if (sealed < 0)
 		return error_errno(err, errno,
-				   "protecting runsafe's own file by a read-only mount");
+				   "protecting runsafe's own file by a read-only mount, or a "
+				   "sealed copy in memory");
 	/* The arguments from the kernel: main's may have been cut up by the option parser. */
 	if (file_read_all(&arena, AT_FDCWD, "/proc/self/cmdline", 1 << 22, &text, &length) < 0)
 		return error_errno(err, errno, "protecting runsafe's own file: its arguments");

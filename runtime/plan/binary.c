@@ -38,6 +38,9 @@ bool plan_must_protect_binary(const struct plan *plan, const struct config *conf
 	 */
 	if (fs.f_flag & ST_RDONLY)
 		return false;
+	int seals = fcntl(self, F_GET_SEALS);
+	if (seals >= 0 && (seals & F_SEAL_WRITE) && (seals & F_SEAL_SEAL))
+		return false;
 	/* Capabilities that count on the host, or root itself, pass over owner and mode. */
 	if (!plan->user_namespace &&
 	    (plan->uid == 0 || plan->capabilities.bounding || plan->capabilities.permitted))

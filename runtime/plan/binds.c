@@ -41,35 +41,42 @@ static bool same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Whether source is the thing at path, or a directory above it. */
-static bool is_or_contains(const struct stat *source, const char *path)
+/* Whether source is the directory at, or one above it; by "..", which crosses mounts as the kernel
+ * does. What can not be looked at counts as yes. Takes the descriptor. */
+static bool is_above(const struct stat *source, int at)
 {
+	bool found = at < 0;
 	struct stat st, above;
-	cleanup_fd int at = -1;
 
-	if (stat(path, &st) < 0)
-		return false;
-	if (same(source, &st))
-		return true;
-	/* Upwards from its directory by "..", which crosses mounts as the kernel does. */
-	char *real = realpath(path, NULL);
-	if (!real)
-		return false;
-	char *slash = strrchr(real, '/');
-	*(slash == real ? slash + 1 : slash) = '\0';
-	at = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	free(real);
-	for (bool top = false; at >= 0 && !top;) {
-		if (fstat(at, &st) < 0)
-			return false;
-		if (same(source, &st))
-			return true;
+	for (bool top = false; !found && !top;) {
 		int up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		top = up < 0 || fstat(up, &above) < 0 || same(&above, &st);
+		found = up < 0 || fstat(at, &st) < 0 || fstat(up, &above) < 0 || same(source, &st);
+		top = !found && same(&above, &st);
 		fd_cleanup(&at);
 		at = up;
 	}
-	return false;
+	fd_cleanup(&at);
+	return found;
+}
+
+/* Whether source is the thing at path, or a directory above it. A path that is not there is
+ * neither; one that can not be looked at counts as both. */
+static bool is_or_contains(const struct stat *source, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	if (same(source, &st))
+		return true;
+	char *real = realpath(path, NULL);
+	if (!real)
+		return true;
+	char *slash = strrchr(real, '/');
+	*(slash == real ? slash + 1 : slash) = '\0';
+	int at = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(real);
+	return is_above(source, at);
 }
 
 static const char *find_socket(struct planner *p, const struct stat *source)
@@ -139,4 +146,52 @@ int plan_check_bind(struct planner *p, int source, const char *label, const char
 		    "that is meant",
 		    text, socket, text);
 	return 0;
+}
+
+/* overlay's own words for the host's directories that it shows. */
+static int check_overlay(struct planner *p, const struct str_map *data, const char *label)
+{
+	static const char *const words[] = {"lowerdir", "lowerdir+", "datadir+", "upperdir",
+					    "workdir"};
+
+	for (size_t i = 0; i < data->n; i++) {
+		bool names_dirs = false;
+		for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)
+			names_dirs |= strcmp(data->items[i].key, words[w]) == 0;
+		if (!names_dirs || !data->items[i].value)
+			continue;
+		char *rest = arena_strdup(p->arena, data->items[i].value);
+		for (char *dir; (dir = strsep(&rest, ":"));) {
+			cleanup_fd int fd = *dir ? open(dir, O_PATH | O_CLOEXEC) : -1;
+			if (*dir && fd < 0)
+				return error_errno(p->err, errno, "%s: %s %s", label,
+						   data->items[i].key, dir);
+			if (*dir && plan_check_bind(p, fd, label, dir) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+int plan_check_file_system(struct planner *p, const char *type, const char *source,
+			   const struct str_map *data, const char *label)
+{
+	/* These show nothing of the host but what the namespaces do. */
+	static const char *const own[] = {"tmpfs",  "ramfs",  "proc",	"sysfs",
+					  "devpts", "mqueue", "cgroup", "cgroup2"};
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		if (strcmp(type, own[i]) == 0)
+			return 0;
+	}
+	if (strcmp(type, "overlay") == 0)
+		return check_overlay(p, data, label);
+	if (stat(source, &st) == 0 && is_allowed(p, &st))
+		return 0;
+	return plan_refuse(
+	    p, label,
+	    "a file system of type %s from %s is the host's own storage; bind what is "
+	    "needed of it, or say `--allow bind=%s`",
+	    type, source, source);
 }

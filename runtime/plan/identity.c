@@ -11,7 +11,8 @@
 
 #define MAX_DATABASE (4u * 1024 * 1024)
 
-/* Returns the text of a file of the rootfs; "" where there is none that can be read as one. */
+/* Returns the text of a file of the rootfs; "" where there is none that can be read as one; NULL,
+ * with a finding, for one that is too large to be completed. */
 static const char *read_in_rootfs(struct planner *p, const char *path, bool *exists)
 {
 	struct stat st;
@@ -19,10 +20,15 @@ static const char *read_in_rootfs(struct planner *p, const char *path, bool *exi
 	cleanup_fd int fd = path_open_in_root(p->rootfs, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 
 	*exists = fd >= 0;
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    fd_read_all(p->arena, fd, MAX_DATABASE, &text, NULL) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return "";
-	return text;
+	if (fd_read_all(p->arena, fd, MAX_DATABASE, &text, NULL) == 0)
+		return text;
+	if (errno != E2BIG)
+		return "";
+	findings_add(p->findings, FINDING_NOTE, "root.path",
+		     "%s in it is larger than 4 MiB: left as it is", path);
+	return NULL;
 }
 
 static const char *end_line(struct planner *p, const char *text)
@@ -55,14 +61,14 @@ static void add_identity_files(struct planner *p, const char *passwd, bool user_
 	struct plan *plan = p->plan;
 	bool exists;
 
-	if (!user_known)
+	if (passwd && !user_known)
 		add_file(p, "/etc/passwd",
 			 arena_printf(p->arena, "%s%s:x:%u:%u:runsafe workload:%s:/bin/sh\n",
 				      end_line(p, passwd), free_name(p, passwd, "app", plan->uid),
 				      plan->uid, plan->gid,
 				      home_is_sane(home) ? home : "/tmp/home"));
 	const char *group = read_in_rootfs(p, "/etc/group", &exists);
-	if (!group_has_gid(group, plan->gid))
+	if (group && !group_has_gid(group, plan->gid))
 		add_file(p, "/etc/group",
 			 arena_printf(p->arena, "%s%s:x:%u:\n", end_line(p, group),
 				      free_name(p, group, "app", plan->gid), plan->gid));

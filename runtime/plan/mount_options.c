@@ -1,4 +1,5 @@
 /* The words of mounts[].options (config.md, "Mounts"), as flags of mount_setattr(2). */
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 
@@ -24,8 +25,8 @@ enum word_kind {
 static const struct mount_word {
 	const char *word;
 	enum word_kind kind;
-	uint64_t set;
-	uint64_t clear;
+	uint32_t set;
+	uint32_t clear;
 	bool has_recursive; /* "r" + word exists too */
 } words[] = {
     {"async", WORD_SUPERBLOCK_OFF, MS_SYNCHRONOUS, 0, false},
@@ -87,8 +88,7 @@ const char *const *plan_mount_options(void)
 			continue;
 		names[n++] = words[i].word;
 		if (words[i].has_recursive) {
-			recursive[i][0] = 'r';
-			strcpy(recursive[i] + 1, words[i].word);
+			snprintf(recursive[i], sizeof(recursive[i]), "r%s", words[i].word);
 			names[n++] = recursive[i];
 		}
 	}
@@ -113,7 +113,7 @@ static const struct mount_word *find_word(const char *option, bool *recursive)
 /* The last word wins, so each undoes what an earlier one said of the same bits. */
 static void set_attr(uint64_t *set, uint64_t *clear, const struct mount_word *word)
 {
-	uint64_t touched = word->set | word->clear;
+	uint64_t touched = word->set | (uint64_t)word->clear;
 
 	*set = (*set & ~touched) | word->set;
 	*clear = (*clear & ~touched) | word->clear;
@@ -132,7 +132,7 @@ static void apply_word(struct mount_words *out, const struct mount_word *word, b
 		out->superblock_flags |= word->set;
 		break;
 	case WORD_SUPERBLOCK_OFF:
-		out->superblock_flags &= ~word->set;
+		out->superblock_flags &= ~(uint64_t)word->set;
 		break;
 	case WORD_PROPAGATION:
 	case WORD_PROPAGATION_ALL:

@@ -167,6 +167,9 @@ static int plan_new(struct planner *p, const struct config_mount *mount,
 	m->source = mount->source && *mount->source ? mount->source : mount->type;
 	if (words->copy_up && strcmp(m->type, "tmpfs") != 0)
 		return error_set(p->err, "%s.options: tmpcopyup is for tmpfs only", m->label);
+	if (p->hardening->check_binds &&
+	    plan_check_file_system(p, m->type, m->source, &m->data, m->label) < 0)
+		return -1;
 	const char *instead = hosts_instead(p, m->type);
 	return instead ? bind_hosts(p, instead, m) : 0;
 }

@@ -47,10 +47,9 @@ bool plan_namespace_is_own(const struct plan *plan, int clone_flag)
 static int is_hosts(struct planner *p, const struct namespace_word *word, const struct stat *st,
 		    bool *hosts)
 {
-	char path[32] = "self/ns/";
+	const char *path = arena_printf(p->arena, "self/ns/%s", word->file);
 	struct stat own;
 
-	strcat(path, word->file);
 	if (fstatat(p->plan->proc, path, &own, 0) < 0)
 		return error_errno(p->err, errno, "looking at the runtime's own %s namespace",
 				   word->type);

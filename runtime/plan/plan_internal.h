@@ -39,6 +39,9 @@ int plan_mounts(struct planner *p);
 bool plan_is_mounted(struct planner *p, const char *destination);
 /* binds.c */
 int plan_check_bind(struct planner *p, int source, const char *label, const char *text);
+/* The same for a new mount: a disk of the host's is no way around the rule. */
+int plan_check_file_system(struct planner *p, const char *type, const char *source,
+			   const struct str_map *data, const char *label);
 /* devices.c */
 int plan_devices(struct planner *p);
 /* identity.c */

@@ -63,7 +63,10 @@ static int clone_rootfs(struct planner *p)
 				   "root.path: cloning the mount of %s (open_tree, Linux 5.2; this "
 				   "needs CAP_SYS_ADMIN)",
 				   plan->rootfs_path);
-	if (sys_set_attr(plan->rootfs_tree, true, 0, 0, MS_PRIVATE) < 0)
+	/* A slave still gets what the host mounts below the rootfs later; that is what it is for.
+	 */
+	if (sys_set_attr(plan->rootfs_tree, true, 0, 0,
+			 plan->rootfs_propagation == MS_SLAVE ? MS_SLAVE : MS_PRIVATE) < 0)
 		return error_errno(p->err, errno,
 				   "root.path: making the clone of %s private (mount_setattr, "
 				   "Linux 5.12)",

@@ -1,6 +1,6 @@
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -98,12 +98,14 @@ static void add(struct planner *p, const char *key, const char *path, const char
 static const char *memfd_noexec_value(void)
 {
 	struct utsname name;
-	int major = 0, minor = 0;
+	char *rest = NULL;
+	unsigned long major = 0, minor = 0;
 
-	if (uname(&name) == 0 && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
-	    (major > 6 || (major == 6 && minor >= 6)))
-		return "2";
-	return "1";
+	if (uname(&name) == 0)
+		major = strtoul(name.release, &rest, 10);
+	if (rest && *rest == '.')
+		minor = strtoul(rest + 1, NULL, 10);
+	return major > 6 || (major == 6 && minor >= 6) ? "2" : "1";
 }
 
 int plan_sysctls(struct planner *p)

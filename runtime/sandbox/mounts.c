@@ -1,7 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -130,12 +132,31 @@ static int check_plain(struct child *child, const struct plan_mount *m, struct e
 	return target < 0 ? explain_attach(m, errno, err) : 0;
 }
 
+/* Makes and opens the mount point. A directory of procfs is none: an image that bends a volume's
+ * destination there would put its own files where the runtime and tools look for the kernel's
+ * (CVE-2019-16884). Single files are what lxcfs mounts over. */
+static int open_target(struct child *child, const struct plan_mount *m, struct error *err)
+{
+	struct statfs fs;
+	cleanup_fd int target = m->is_file ? path_make_file(child->root, m->destination)
+					   : path_make_dir(child->root, m->destination, 0755);
+
+	if (target < 0 || fstatfs(target, &fs) < 0)
+		return explain_attach(m, errno, err);
+	if (!m->is_file && fs.f_type == PROC_SUPER_MAGIC &&
+	    (!m->type || strcmp(m->type, "proc") != 0))
+		return error_set(err,
+				 "%s: %s is a directory of /proc: nothing can be mounted there",
+				 m->label, m->destination);
+	return fd_take(&target);
+}
+
 static int attach_new(struct child *child, const struct plan_mount *m, struct error *err)
 {
-	cleanup_fd int target = path_make_dir(child->root, m->destination, 0755);
+	cleanup_fd int target = open_target(child, m, err);
 
 	if (target < 0)
-		return explain_attach(m, errno, err);
+		return -1;
 	if (check_plain(child, m, err) < 0)
 		return -1;
 	cleanup_fd int mounted =
@@ -158,7 +179,11 @@ static int attach_new(struct child *child, const struct plan_mount *m, struct er
 
 static int attach_bind(struct child *child, const struct plan_mount *m, struct error *err)
 {
-	if (mounts_attach(child, m->tree, m->destination, m->is_file) < 0)
+	cleanup_fd int target = open_target(child, m, err);
+
+	if (target < 0)
+		return -1;
+	if (sys_move_mount(m->tree, target) < 0)
 		return explain_attach(m, errno, err);
 	/* type is set where it is a bind of the host's proc or sysfs (plan/mounts.c). */
 	return check_plain(child, m, err);
