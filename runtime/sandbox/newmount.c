@@ -78,7 +78,9 @@ int mount_new(const struct plan_mount *m, struct error *err)
 bool mount_needs_old_call(const struct plan_mount *m)
 {
 	for (size_t i = 0; i < m->data.n; i++) {
-		if (m->data.items[i].value && strlen(m->data.items[i].value) > 255)
+		const char *value = m->data.items[i].value;
+		/* overlay before Linux 6.5 refuses an escaped comma from fsconfig(2). */
+		if (value && (strlen(value) > 255 || strchr(value, ',')))
 			return true;
 	}
 	return false;

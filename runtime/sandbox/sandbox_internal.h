@@ -80,7 +80,8 @@ int copy_up(int from, int to, const struct plan_mount *mount, uid_t uid, gid_t g
 	    struct error *err);
 /* newmount.c */
 int mount_new(const struct plan_mount *mount, struct error *err);
-/* Whether only mount(2) can do it: fsconfig(2) takes values of at most 255 bytes. */
+/* Whether only mount(2) can do it: fsconfig(2) takes values of at most 255 bytes, and no commas for
+ * file systems of the older kind. */
 bool mount_needs_old_call(const struct plan_mount *mount);
 int mount_old(const struct plan_mount *mount, int scratch, struct error *err);
 /* devices.c */
