@@ -20,6 +20,7 @@
 /* A namespace to join: opened, checked to be of its type. */
 struct plan_join {
 	int fd;
+	bool copy;	  /* a mount namespace: leave it and go on in a copy */
 	bool joined;	  /* the sandbox's own note: it was joined before the user namespace */
 	int clone_flag;	  /* CLONE_NEW* */
 	const char *type; /* for messages */

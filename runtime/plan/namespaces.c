@@ -84,8 +84,13 @@ static int add_join(struct planner *p, const struct namespace_word *word,
 	if (hosts)
 		return 0;
 	plan->joins = arena_grow(p->arena, plan->joins, plan->n_joins, sizeof(*plan->joins));
-	plan->joins[plan->n_joins++] =
-	    (struct plan_join){.fd = fd_take(&fd), .clone_flag = word->flag, .type = word->type};
+	plan->joins[plan->n_joins++] = (struct plan_join){
+	    .fd = fd_take(&fd),
+	    .clone_flag = word->flag,
+	    .type = word->type,
+	    /* The specification wants the very one, where pivot_root(2) changes
+	       the root of all who live in it: a policy that protects makes a copy. */
+	    .copy = word->flag == CLONE_NEWNS && p->hardening->check_namespaces};
 	return 0;
 }
 

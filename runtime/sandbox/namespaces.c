@@ -25,8 +25,8 @@ static int join(struct plan_join *join, struct error *err)
 		return error_errno(err, errno, "joining the %s namespace of linux.namespaces",
 				   join->type);
 	join->joined = true;
-	/* Another root is made in a copy: those who live in the joined one keep theirs. */
-	if (join->clone_flag == CLONE_NEWNS && unshare(CLONE_NEWNS) < 0)
+	/* Those who live in the joined one keep their root. */
+	if (join->copy && unshare(CLONE_NEWNS) < 0)
 		return error_errno(err, errno, "copying the joined mount namespace");
 	return 0;
 }

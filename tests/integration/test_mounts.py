@@ -493,3 +493,28 @@ def test_the_default_policy_reaches_below_an_rbind(runsafe, bundle, two_mounts):
     seen = inside(runsafe, bind(bundle, two_mounts, "/opt", "rbind", "rsuid"))
     assert {"nosuid", "nodev"} <= seen["/opt"].options
     assert {"nosuid", "nodev"} <= seen["/opt/below"].options
+
+
+@pytest.mark.parametrize("kind,source", [("ext4", "/dev/vda"), ("squashfs", "/dev/loop0"),
+                                         ("devtmpfs", "devtmpfs"), ("nfs", "host:/x")])
+def test_default_refuses_the_hosts_storage_as_a_new_mount(runsafe, bundle, kind, source):
+    """DESIGN.md, other mounts: a disk of the host's is no way around the rule for binds."""
+    bundle.mount(destination="/data", type=kind, source=source)
+    runsafe.create_fails(bundle, "mounts[10]", kind, "--allow bind=")
+
+
+@pytest.mark.parametrize("options", [["lowerdir=/proc:/etc"], ["lowerdir=/etc:/"],
+                                     ["lowerdir=/etc", "upperdir=/dev", "workdir=/dev"]])
+def test_default_refuses_the_hosts_trees_below_an_overlay(runsafe, bundle, options):
+    bundle.mount(destination="/data", type="overlay", source="overlay", options=options)
+    runsafe.create_fails(bundle, "mounts[10]", "the host's")
+
+
+@pytest.mark.parametrize("policy", ["default", "oci"])
+def test_no_directory_of_proc_is_a_mount_point(runsafe, bundle, folder, policy):
+    """CVE-2019-16884: an image that bends a volume's destination to /proc."""
+    volume = folder / "volume"
+    volume.mkdir()
+    (bundle.rootfs / "data").symlink_to("/proc/sys")
+    bundle.mount(destination="/data", type="bind", source=str(volume), options=["bind"])
+    runsafe.with_options("--policy", policy).create_fails(bundle, "mounts[10]", "/proc")

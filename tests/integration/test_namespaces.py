@@ -468,3 +468,13 @@ def test_offsets_need_a_time_namespace(oci, plain):
 def test_a_time_namespace_in_a_user_namespace(oci, plain):
     user_namespace(plain).namespace("time").set("linux.timeOffsets", {"boottime": {"secs": 5000000}})
     assert int(oci.sh(plain, "cut -d. -f1 /proc/uptime").out) >= 5000000
+
+
+def test_a_joined_mount_namespace_keeps_its_root_under_default(runsafe, bundle):
+    """pivot_root(2) changes the root of all who live in the namespace: a copy is used instead."""
+    with somewhere("--mount", "--propagation", "private") as pid:
+        before = os.readlink(f"/proc/{pid}/root"), os.stat(f"/proc/{pid}/root/").st_ino
+        bundle.namespace("mount", f"/proc/{pid}/ns/mnt")
+        result = runsafe.sh(bundle, LINKS)
+        assert result.facts()["mnt"] not in (own("mount", pid), own("mount", os.getpid()))
+        assert (os.readlink(f"/proc/{pid}/root"), os.stat(f"/proc/{pid}/root/").st_ino) == before
