@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 
 import pytest
 
@@ -61,12 +62,15 @@ def spec():
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """A folder of the test's own that another user can reach into (pytest's is 0700)."""
-    for place in (tmp_path, *tmp_path.parents[:3]):
-        if place.stat().st_mode & 0o055 != 0o055:
-            place.chmod(0o755)
-    return tmp_path
+def folder(tmp_path_factory):
+    """A folder of the test's own that another user can reach into (pytest's are 0700, and each
+    new tmp_path reads the list of all old ones)."""
+    base = tmp_path_factory.getbasetemp()
+    for place in (base, base.parent):
+        place.chmod(0o755)
+    path = pathlib.Path(tempfile.mkdtemp(prefix="t", dir=base))
+    path.chmod(0o755)
+    return path
 
 
 @pytest.fixture(autouse=True)
