@@ -12,7 +12,7 @@ import pytest
 
 import harness
 import workload
-from workload import as_engine, call, inside
+from workload import as_engine, call, inside, refused
 
 HOST_FILE = "/etc/hostname"
 
@@ -127,6 +127,13 @@ def test_attack_the_old_root_is_gone(root, engine, secret):
     assert out.out == "end\n"
 
 
+def test_attack_the_old_root_by_joining_the_own_namespace(oci, engine, secret):
+    """setns(2) to a mount namespace starts at its top: no root of the host's lies there."""
+    engine.cap("CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE")
+    result = oci.run(engine.sh(f"nsenter -t 1 -m /bin/echo joined; nsenter -t 1 -m /bin/cat {secret}"))
+    assert result.out == "joined\n", result
+
+
 def test_attack_chroot_out_of_the_root(oci, engine, secret):
     """The classic: chroot into a folder with a descriptor kept outside, then cd .. up."""
     script = f"""mkdir -p /jail/bin && cp /bin/busybox /jail/bin/ && exec 9</ &&
@@ -156,6 +163,7 @@ def test_attack_the_cgroup_shows_nothing_above(runsafe, engine):
 def test_attack_the_hosts_mounts_are_not_listed(runsafe, engine, folder):
     text = runsafe.sh(engine, "cat /proc/self/mountinfo; cat /proc/1/mounts").out
     places = [line.split()[4] for line in text.splitlines() if " - " in line]
+    assert places.count("/") == 1, places
     assert all(p == "/" or p.split("/")[1] in ("proc", "dev", "sys", "tmp", "var", "run", "etc")
                for p in places), places
 
@@ -410,6 +418,16 @@ def test_attack_a_usual_mount_point_that_leads_outside(runsafe, engine, folder, 
     runsafe.with_options("--policy", policy).run(engine.sh("true"))
     assert list(outside.iterdir()) == []
     assert harness.mounts() == before
+
+
+@pytest.mark.parametrize("place", ["proc", "sys"])
+@pytest.mark.parametrize("policy", ["default", "oci"])
+def test_attack_proc_on_a_symlink_of_the_image(runsafe, engine, place, policy):
+    """CVE-2019-19921: masks are put on by name later, so the way there must not be the image's."""
+    subprocess.run(["rm", "-r", engine.rootfs / place], check=True)
+    (engine.rootfs / place).symlink_to("data")
+    (engine.rootfs / "data").mkdir()
+    refused(runsafe, engine, f"/{place}", "real directory", options=("--policy", policy))
 
 
 @pytest.mark.parametrize("name", ["null", "zero", "tty", "console", "ptmx", "fd", "stdin", "core"])
