@@ -258,8 +258,7 @@ def test_attack_preserved_descriptors_are_those_alone(oci, engine):
     assert result.lines == ["0", "1", "2", "3", "4"]
 
 
-@pytest.mark.parametrize("number", range(3, 16))
-@pytest.mark.parametrize("policy", ["default", "oci"])
+@pytest.mark.parametrize("number, policy", [(n, "oci") for n in range(3, 10)] + [(3, "default")])
 def test_attack_cwd_through_a_descriptor(runsafe, engine, number, policy):
     """CVE-2024-21626: process.cwd /proc/self/fd/N, the runtime's own open folder."""
     engine.set("process.cwd", f"/proc/self/fd/{number}")
@@ -278,8 +277,7 @@ def test_attack_cwd_through_a_symlink_of_the_rootfs(oci, engine, more):
     assert result.status == 1 and result.out == "", result
 
 
-@pytest.mark.parametrize("number", range(3, 16))
-@pytest.mark.parametrize("policy", ["default", "oci"])
+@pytest.mark.parametrize("number, policy", [(n, "oci") for n in range(3, 10)] + [(3, "default")])
 def test_attack_a_program_of_the_host_through_a_descriptor(runsafe, engine, number, policy):
     """CVE-2024-21626, third form: process.args through the runtime's own descriptors. The program
     would be a file of the host, and root in the container could write it by /proc/self/exe."""
@@ -377,16 +375,14 @@ ESCAPES = ["/etc", "../../../../../../../../etc", "/proc/self/root/etc", "/proc/
 
 
 @pytest.mark.parametrize("target", ESCAPES)
-@pytest.mark.parametrize("policy", ["default", "oci"])
-def test_attack_a_mount_destination_that_is_a_symlink(runsafe, engine, folder, target, policy):
+def test_attack_a_mount_destination_that_is_a_symlink(oci, engine, folder, target):
     """A mount destination never leads outside: it is resolved inside of the rootfs, or an error."""
     before = harness.mounts()
     (engine.rootfs / "data").symlink_to(target)
     (folder / "volume").mkdir()
     engine.mount(destination="/data/sub", type="bind", source=str(folder / "volume"),
                  options=["bind"])
-    result = runsafe.with_options("--policy", policy).run(engine.sh("echo ran"),
-                                                          **with_descriptor(9))
+    result = oci.run(engine.sh("echo ran"), **with_descriptor(9))
     assert not os.path.exists("/etc/sub")
     assert harness.mounts() == before
     assert result.status in (0, 1), result
@@ -430,9 +426,9 @@ def test_attack_proc_on_a_symlink_of_the_image(runsafe, engine, place, policy):
     refused(runsafe, engine, f"/{place}", "real directory", options=("--policy", policy))
 
 
-@pytest.mark.parametrize("name", ["null", "zero", "tty", "console", "ptmx", "fd", "stdin", "core"])
+@pytest.mark.parametrize("name, policy", [("null", "default"), ("null", "oci"), ("console", "oci"),
+                                          ("ptmx", "oci"), ("stdin", "oci")])
 @pytest.mark.parametrize("kind", ["symlink", "file", "directory"])
-@pytest.mark.parametrize("policy", ["default", "oci"])
 def test_attack_false_devices_in_a_dev_of_the_image(runsafe, engine, secret, name, kind, policy):
     """CVE-2025-31133, CVE-2025-52565: /dev/null or /dev/console of the image as a symlink to a
     file of the host's, or of procfs."""

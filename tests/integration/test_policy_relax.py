@@ -191,8 +191,8 @@ RELAXING = {"root": "true", "rootfs-writable": "true", "capability": "CAP_SYS_AD
             "shared-propagation": "true", "systemd-property": "ExecStartPre"}
 
 
-@pytest.mark.parametrize("name", RELAXING)
-@pytest.mark.parametrize("policy", ["default", "strict", "oci"])
+@pytest.mark.parametrize("name, policy", [(n, "default") for n in RELAXING] +
+                         [("root", "strict"), ("root", "oci"), ("unmask", "oci")])
 def test_annotation_that_weakens_is_an_error(runsafe, bundle, name, policy):
     """an annotation counts only if the policy lists NAME; not accepted is an error that says
     which file would accept it."""

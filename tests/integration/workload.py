@@ -107,7 +107,9 @@ def mounts_inside(runsafe, bundle):
 
 def mount_at(mounts, place):
     """The one on top there."""
-    return [m for m in mounts if m[0] == place][-1]
+    found = [m for m in mounts if m[0] == place]
+    assert found, f"nothing is mounted at {place}"
+    return found[-1]
 
 
 def namespace_of(pid, name):
