@@ -3,10 +3,7 @@
 
 #include "fd.h"
 #include "launch.h"
-#include "log.h"
-#include "plan.h"
 #include "process.h"
-#include "sandbox.h"
 #include "store.h"
 
 /* How long a killed process may take: its memory is given back before it is gone. */
@@ -47,28 +44,6 @@ static int remove_cgroup(const struct container_state *state, struct error *err)
 	return 0;
 }
 
-/*
- * Each on its own: one that fails does not stop the others, nor the delete (runtime-spec,
- * runtime.md "Lifecycle", 13). The command succeeds then, so only --debug tells.
- */
-static void run_poststop(struct arena *arena, const struct container_state *state)
-{
-	struct plan_hook_list hooks = {.n = 0};
-	const char *before;
-	const char *after;
-
-	plan_hooks(arena, &state->config.hooks.poststop, "hooks.poststop", &hooks);
-	if (hooks.n)
-		launch_state_text(arena, state, STATUS_STOPPED, &before, &after);
-	for (size_t i = 0; i < hooks.n; i++) {
-		struct plan_hook_list one = {.items = &hooks.items[i], .n = 1};
-		struct error err = ERROR_INIT;
-
-		if (hooks_run(&one, before, 0, after, &err) < 0)
-			log_debug("%s: %s", state->id, err.text);
-	}
-}
-
 static int delete_open(struct arena *arena, const char *root, struct container *container,
 		       bool force, struct error *err)
 {
@@ -84,7 +59,7 @@ static int delete_open(struct arena *arena, const char *root, struct container *
 		return -1;
 	if (container_remove_dir(root, state->id, container, err) < 0)
 		return -1;
-	run_poststop(arena, state);
+	launch_poststop(arena, state);
 	return 0;
 }
 

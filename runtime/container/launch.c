@@ -332,18 +332,25 @@ int launch_go(struct launch *l, enum plan_gate gate, struct error *err)
 	return -1;
 }
 
-static void run_poststop(struct launch *l)
+/*
+ * Each on its own: one that fails does not stop the others, nor the delete (runtime-spec,
+ * runtime.md "Lifecycle", 13). The command succeeds then, so only --debug tells.
+ */
+void launch_poststop(struct arena *arena, const struct container_state *state)
 {
-	struct plan_hook_list hooks;
-	struct error err = ERROR_INIT;
-	const char *before, *after;
+	struct plan_hook_list hooks = {.n = 0};
+	const char *before;
+	const char *after;
 
-	plan_hooks(l->arena, &l->config.hooks.poststop, "hooks.poststop", &hooks);
-	launch_state_text(l->arena, &l->container.state, STATUS_STOPPED, &before, &after);
+	plan_hooks(arena, &state->config.hooks.poststop, "hooks.poststop", &hooks);
+	if (hooks.n)
+		launch_state_text(arena, state, STATUS_STOPPED, &before, &after);
 	for (size_t i = 0; i < hooks.n; i++) {
 		struct plan_hook_list one = {.items = &hooks.items[i], .n = 1};
+		struct error err = ERROR_INIT;
+
 		if (hooks_run(&one, before, 0, after, &err) < 0)
-			log_debug("%s", err.text);
+			log_debug("%s: %s", state->id, err.text);
 	}
 }
 
@@ -364,7 +371,7 @@ void launch_undo(struct launch *l)
 					   &ignored);
 	l->container.dir = -1;
 	if (l->hooks_began)
-		run_poststop(l);
+		launch_poststop(l->arena, &l->container.state);
 }
 
 void launch_close(struct launch *l)

@@ -42,6 +42,9 @@ int launch_go(struct launch *launch, enum plan_gate gate, struct error *err);
 /* Kills what was started and takes all of it away again. */
 void launch_undo(struct launch *launch);
 
+/* Runs the poststop hooks of a container that is gone; failures show with --debug only. */
+void launch_poststop(struct arena *arena, const struct container_state *state);
+
 /* Closes descriptors; the container stays. */
 void launch_close(struct launch *launch);
 

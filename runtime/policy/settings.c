@@ -40,7 +40,7 @@ static const struct setting settings[] = {
      .normal = path_normal,
      .syntax = "PATH[,PATH]",
      .help = "bind=PATH[,PATH]: a host path that may be bound although it is /, /proc, /sys, /dev "
-	     "or an engine's socket"},
+	     "or an engine's socket, or a disk that may be mounted"},
     {.name = "capability",
      ADDS(capabilities.give),
      .normal = capability_normal,
