@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import tempfile
 
@@ -15,9 +14,7 @@ import workload
 
 
 def pytest_configure(config):
-    # A shell starts background jobs with these ignored, and what we start would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    harness.default_signals()
     for line in ("needs_limits: needs cgroup v2 with cpu, memory and pids",
                  "needs_real_root: needs a real root file system at " + str(harness.REAL_ROOT),
                  "needs_kernel(version): needs this kernel or a newer one",

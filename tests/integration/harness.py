@@ -100,6 +100,16 @@ def become_subreaper():
     ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)
 
 
+def default_signals():
+    """A shell starts background jobs with INT and QUIT ignored; make, by glibc's posix_spawn, all
+    jobs with 32 and 33, which only the bare system call rt_sigaction resets."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    rt_sigaction = {"x86_64": 13, "aarch64": 134}[os.uname().machine]
+    for number in (32, 33):
+        ctypes.CDLL(None).syscall(rt_sigaction, number, bytes(32), None, 8)
+
+
 def reap():
     """Takes orphans' exit statuses, so that only what still runs is below us."""
     with contextlib.suppress(ChildProcessError):
