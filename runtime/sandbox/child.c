@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -66,8 +67,17 @@ static void reset_signals(void)
 {
 	sigset_t none;
 
+	/* Not signal(3), which leaves out 32 and 33: a caller may ignore them, and glibc needs
+	 * them. */
+	struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		unsigned long mask;
+	} by_default = {0};
+
 	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
+		(void)syscall(SYS_rt_sigaction, sig, &by_default, NULL, sizeof(by_default.mask));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
