@@ -196,6 +196,16 @@ static int make_cgroup(struct launch *l, struct error *err)
 	return 0;
 }
 
+/* The host's uid behind uid 0 of the container's own user namespace; 0 where none is mapped. */
+static uid_t host_root(const struct config_linux *linux_)
+{
+	for (size_t i = 0; i < linux_->n_uid_mappings; i++) {
+		if (linux_->uid_mappings[i].container_id == 0)
+			return linux_->uid_mappings[i].host_id;
+	}
+	return 0;
+}
+
 static void ask_for_cgroup(struct launch *l)
 {
 	const struct config_linux *linux_ = &l->config.linux_;
@@ -207,7 +217,7 @@ static void ask_for_cgroup(struct launch *l)
 	    .id = l->create->id,
 	    .resources = &linux_->resources,
 	    .own_user_namespace = l->plan.clone_flags & CLONE_NEWUSER,
-	    .owner = linux_->n_uid_mappings ? linux_->uid_mappings[0].host_id : 0,
+	    .owner = host_root(linux_),
 	    .devices = linux_->devices,
 	    /* As written, it is the rules that say what a node in /dev is good for ("r" alone). */
 	    .n_devices = l->hardening.restrict_devices ? linux_->n_devices : 0,
