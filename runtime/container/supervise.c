@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -50,24 +52,54 @@ static int watch_signals(struct error *err)
 	return fd < 0 ? error_errno(err, errno, "signalfd") : fd;
 }
 
+enum disposition { SIGNAL_TAKEN, SIGNAL_BLOCKED, SIGNAL_LOST };
+
+/* Blocked for as long as it waits in sigwait(3), which /proc shows as not blocked. */
+static bool waits_for_signals(const char *proc_syscall)
+{
+	return strtol(proc_syscall, NULL, 10) == SYS_rt_sigtimedwait;
+}
+
+/* What becomes of sig now, by the sets in /proc/PID/status; what can't be read is the workload's.
+ */
+static enum disposition look_at(struct supervisor *s, struct arena *arena, int sig)
+{
+	static const char *const sets[] = {"\nSigBlk:", "\nSigIgn:", "\nSigCgt:"};
+	bool in[3];
+	char *text = NULL, *now = NULL;
+	const char *pid = arena_printf(arena, "%d", s->launch->sandbox.pid);
+	int proc = s->launch->plan.proc;
+
+	if (file_read_all(arena, proc, arena_printf(arena, "%s/status", pid), 65536, &text, NULL) <
+		0 ||
+	    file_read_all(arena, proc, arena_printf(arena, "%s/syscall", pid), 4096, &now, NULL) <
+		0)
+		return SIGNAL_TAKEN;
+	for (size_t i = 0; i < 3; i++) {
+		const char *at = strstr(text, sets[i]);
+		in[i] = !at || strtoull(at + strlen(sets[i]), NULL, 16) >> (sig - 1) & 1;
+	}
+	if (in[1] || in[2] || waits_for_signals(now))
+		return SIGNAL_TAKEN;
+	return in[0] ? SIGNAL_BLOCKED : SIGNAL_LOST;
+}
+
 /* Whether sig would do nothing at all: the first process of a pid namespace gets no signal that it
- * has no handler for (pid_namespaces(7)). */
+ * has no handler for (pid_namespaces(7)). libc blocks all of them around a fork, so a blocked one
+ * is looked at again: who wants it by signalfd(2) keeps it blocked. */
 static bool has_no_handler(struct supervisor *s, int sig)
 {
-	char path[32], *text = NULL;
-	bool none = true;
+	const struct timespec pause = {.tv_nsec = 5000000};
+	enum disposition found = SIGNAL_BLOCKED;
 	struct arena arena = ARENA_INIT;
-	static const char *const sets[] = {"\nSigIgn:", "\nSigCgt:", "\nSigBlk:"};
 
-	snprintf(path, sizeof(path), "%d/status", s->launch->sandbox.pid);
-	if (file_read_all(&arena, s->launch->plan.proc, path, 65536, &text, NULL) < 0)
-		none = false;
-	for (size_t i = 0; none && i < 3; i++) {
-		const char *at = strstr(text, sets[i]);
-		none = at && !(strtoull(at + strlen(sets[i]), NULL, 16) >> (sig - 1) & 1);
+	for (int tries = 0; tries < 10 && found == SIGNAL_BLOCKED; tries++) {
+		if (tries)
+			nanosleep(&pause, NULL);
+		found = look_at(s, &arena, sig);
 	}
 	arena_free(&arena);
-	return none;
+	return found == SIGNAL_LOST;
 }
 
 /* A program run directly would end on ^C; as the first of its namespace it would not even notice.
