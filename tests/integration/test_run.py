@@ -180,6 +180,15 @@ def test_tstp_stops_run_and_the_container_and_cont_continues_both(bundle, start,
     assert end(process)[0] == 143
 
 
+def test_term_ends_a_workload_that_forks_all_the_time(bundle, start):
+    """libc blocks all signals around a fork; one that a first process has no handler for is lost
+    when it is unblocked."""
+    for _ in range(5):
+        process = start(bundle, "echo up; while :; do /bin/true; done")
+        harness.send(process.pid, "TERM")
+        assert end(process)[0] == 143
+
+
 @pytest.mark.parametrize("number", [1, 2, 6, 9, 11, 15])
 def test_the_status_is_128_plus_the_signal_that_ended_the_workload(runsafe, bundle, start, number):
     """DESIGN.md section 4. As the runtime sees it: without a pid namespace of its own the workload
