@@ -167,6 +167,7 @@ def test_tstp_stops_run_and_the_container_and_cont_continues_both(bundle, start,
     process = start(bundle, "echo up; while :; do echo >>/out/ticks; sleep 0.02; done",
                     preexec_fn=lambda: os.setpgid(0, 0))
     counted = folder / "out/ticks"
+    assert harness.wait_for(counted.exists)
     harness.send(process.pid, "TSTP")
     assert harness.wait_for(lambda: state_of(process.pid) == "T")
     time.sleep(0.2)
