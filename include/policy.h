@@ -91,9 +91,12 @@ struct hardening {
 	struct str_list host_namespaces; /* ... but not for these types ("network") */
 	bool identity_files;		 /* passwd, group and hosts lines for the workload */
 	bool memfd_noexec;  /* vm.memfd_noexec=2 (1 before 6.6) in a new pid namespace */
-	bool check_sysctls; /* refuse a sysctl whose namespace is the host's ... */
+	bool check_sysctls; /* a sysctl of the host's is refused. plan does so under every policy,
+				    as runc: read by tests only */
 	struct str_list allowed_sysctls; /* ... but not these ("kernel.sem", with dots) */
-	bool check_mapping;    /* the uid and gid must be mapped in a joined user namespace */
+	bool check_mapping; /* ids must be mapped in a joined user namespace. Not read yet: the user
+				 step fails there when they are not; that one is not the host's
+				 root is only checked for a new namespace */
 	bool no_setid_binds;   /* nosuid,nodev on config's mounts. The words are in their options
 				  already (not nodev on /dev, devpts and devices): nothing is
 				  left for plan */
