@@ -23,11 +23,22 @@ struct config_root {
 	bool readonly;
 };
 
+struct config_id_mapping {
+	uint32_t container_id;
+	uint32_t host_id;
+	uint32_t size;
+};
+
 struct config_mount {
 	char *destination; /* absolute; a relative one is taken as below "/" (config.md, mounts) */
 	char *type;
 	char *source; /* a relative bind source is relative to the bundle */
 	struct str_list options;
+	/* Both or none; for idmap and ridmap. Without them these take linux.uidMappings. */
+	struct config_id_mapping *uid_mappings;
+	size_t n_uid_mappings;
+	struct config_id_mapping *gid_mappings;
+	size_t n_gid_mappings;
 };
 
 struct config_user {
@@ -58,6 +69,26 @@ struct config_console_size {
 	uint32_t width;
 };
 
+struct config_scheduler {
+	char *policy;		 /* SCHED_OTHER FIFO RR BATCH ISO IDLE DEADLINE */
+	struct opt_i64 nice;	 /* -20 to 19 */
+	struct opt_i64 priority; /* 0 to 99 */
+	struct str_list flags;	 /* SCHED_FLAG_* */
+	struct opt_u64 runtime;	 /* nanoseconds, as the next two: SCHED_DEADLINE */
+	struct opt_u64 deadline;
+	struct opt_u64 period;
+};
+
+struct config_io_priority {
+	char *class_;	  /* IOPRIO_CLASS_RT, _BE, _IDLE */
+	int64_t priority; /* 0 to 7 */
+};
+
+struct config_cpu_affinity {
+	char *initial; /* "0-3,7"; NULL: leave */
+	char *final_;
+};
+
 struct config_process {
 	bool present;
 	bool terminal;
@@ -72,6 +103,11 @@ struct config_process {
 	struct config_capabilities capabilities;
 	bool no_new_privileges;
 	struct opt_i64 oom_score_adj; /* -1000 to 1000 */
+	char *apparmor_profile;
+	char *selinux_label;
+	struct config_scheduler *scheduler;	       /* NULL: none */
+	struct config_io_priority *io_priority;	       /* NULL: none */
+	struct config_cpu_affinity *exec_cpu_affinity; /* NULL: none; for exec only */
 };
 
 struct config_hook {
@@ -98,12 +134,6 @@ struct config_hooks {
 struct config_namespace {
 	char *type; /* pid network mount ipc uts user cgroup time */
 	char *path; /* NULL: a new one */
-};
-
-struct config_id_mapping {
-	uint32_t container_id;
-	uint32_t host_id;
-	uint32_t size;
 };
 
 struct config_time_offset {
@@ -195,6 +225,12 @@ struct config_hugepage_limit {
 	uint64_t limit;	 /* bytes */
 };
 
+struct config_rdma {
+	char *device;		    /* the key: "mlx5_1" */
+	struct opt_u32 hca_handles; /* at least one of the two */
+	struct opt_u32 hca_objects;
+};
+
 struct config_resources {
 	bool present;
 	struct config_device_rule *devices;
@@ -205,6 +241,8 @@ struct config_resources {
 	struct config_block_io block_io;
 	struct config_hugepage_limit *hugepage_limits;
 	size_t n_hugepage_limits;
+	struct config_rdma *rdma;
+	size_t n_rdma;
 	struct str_map unified;
 };
 
@@ -230,11 +268,33 @@ struct config_seccomp {
 	struct str_list flags;
 	struct config_seccomp_rule *syscalls;
 	size_t n_syscalls;
+	char *listener_path;	 /* unix socket that gets the notify descriptor */
+	char *listener_metadata; /* handed on as it is */
 };
 
 struct config_personality {
 	char *domain; /* LINUX, LINUX32 */
 	struct str_list flags;
+};
+
+struct config_intel_rdt {
+	char *clos_id; /* NULL: the container's id */
+	struct str_list schemata;
+	char *l3_cache_schema;
+	char *mem_bw_schema;
+	bool enable_monitoring;
+};
+
+struct config_memory_policy {
+	char *mode;	       /* MPOL_DEFAULT BIND INTERLEAVE WEIGHTED_INTERLEAVE PREFERRED
+				  PREFERRED_MANY LOCAL */
+	char *nodes;	       /* "0-3,7"; NULL: none */
+	struct str_list flags; /* MPOL_F_NUMA_BALANCING, _RELATIVE_NODES, _STATIC_NODES */
+};
+
+struct config_net_device {
+	char *host_name; /* the key */
+	char *name;	 /* in the container, may have a %d; NULL: the same */
 };
 
 struct config_linux {
@@ -258,6 +318,11 @@ struct config_linux {
 	struct str_list masked_paths;
 	struct str_list readonly_paths;
 	struct config_personality *personality; /* NULL: none */
+	char *mount_label;
+	struct config_intel_rdt *intel_rdt;	    /* NULL: none */
+	struct config_memory_policy *memory_policy; /* NULL: none */
+	struct config_net_device *net_devices;
+	size_t n_net_devices;
 };
 
 struct config {
@@ -276,8 +341,7 @@ struct config {
 /*
  * Reads config.json of the bundle (an open directory). Checks what the specification says about
  * each field by itself: presence, type, range, accepted words, absolute paths, ociVersion 1.x.
- * What belongs to issue 3 (apparmorProfile, intelRdt, idmap mounts, scheduler ...) is refused by
- * name when it says something. Returns 0, or -1 with err set.
+ * Returns 0, or -1 with err set.
  */
 int config_read(struct arena *arena, int bundle, struct config *out, struct error *err);
 
@@ -292,6 +356,11 @@ int config_parse_seccomp(struct arena *arena, const char *label, const char *tex
 /* Reads a linux.resources object that is the whole text (update --resources). */
 int config_parse_resources(struct arena *arena, const char *label, const char *text, size_t length,
 			   struct config_resources *out, struct error *err);
+
+/* Reads a process object that is the whole text (exec --process). Unlike in config.json, args must
+ * be there. Returns 0, or -1 with err set. */
+int config_parse_process(struct arena *arena, const char *label, const char *text, size_t length,
+			 struct config_process *out, struct error *err);
 
 /* Writes cfg as an OCI config.json object (what `spec` prints and `check` shows as the outcome)
  * under key, NULL at the top. Absent values are left out. */

@@ -54,7 +54,10 @@ struct container_state {
 	char *cgroup_path;	/* below the cgroup2 mount, "" for none */
 	char *policy;		/* name of the policy that it was made under */
 	char *policy_text;	/* and its whole JSON: exec and update obey this one */
+	struct str_list allow;	/* "NAME=VALUE" of each --allow that it was made with */
 	bool own_pid_namespace; /* false: kill --all must go through the cgroup */
+	uint64_t root_device;	/* st_dev and st_ino of its root directory: where exec must land */
+	uint64_t root_inode;
 	/* What the policy brings that config.json has no words for: */
 	bool builtin_seccomp;
 	struct str_list policy_tmpfs; /* destinations */
@@ -168,6 +171,64 @@ int container_delete(struct arena *arena, const struct runtime_options *options,
  */
 int container_check(struct arena *arena, const struct runtime_options *options, const char *bundle,
 		    struct container_state *effective, struct error *err);
+
+/*
+ * The policy that a container was made under, from its state: text, --allow, annotations. *out is
+ * what policy_apply_process() and policy_apply_update() take. Returns 0, or -1 with err set.
+ */
+int policy_of_state(struct arena *arena, const struct container_state *state,
+		    struct policy_input *out, struct error *err);
+
+struct exec_options {
+	const char *id;
+	const char *process_file; /* --process FILE ("-": standard input); else the fields below */
+	struct str_list args;
+	struct str_list env;		 /* added to the container's */
+	struct str_list capabilities;	 /* added to the container's: "CAP_NET_RAW" */
+	struct str_list additional_gids; /* numbers */
+	const char *cwd;		 /* NULL: the container's */
+	const char *user;		 /* "UID[:GID]", numbers; NULL: the container's */
+	const char *apparmor;
+	const char *process_label;
+	const char *pid_file;
+	const char *console_socket;
+	const char *cgroup; /* --cgroup PATH: below the container's own; NULL: that one */
+	unsigned int preserve_fds;
+	bool terminal;
+	bool terminal_set;
+	bool detach;
+	bool no_new_privileges;
+	bool no_new_privileges_set;
+	bool ignore_paused;
+};
+
+/*
+ * exec: one more process in a container that is created or running, in its namespaces, its cgroup
+ * and its root, behind its filters and its policy. *status is what the program should exit with.
+ * A stopped container is an error with "container not running", a paused one with "is paused"
+ * (unless ignore_paused). Returns 0, or -1 with err set (exit_status 126, 127 or 255 as runc has
+ * it).
+ */
+int container_exec(struct arena *arena, const struct runtime_options *options,
+		   const struct exec_options *exec, int *status, struct error *err);
+
+/* pause, resume: the cgroup's freezer. A container that is not running (or created), or not
+ * paused, is an error. Returns 0, or -1 with err set. */
+int container_pause(struct arena *arena, const struct runtime_options *options, const char *id,
+		    struct error *err);
+int container_resume(struct arena *arena, const struct runtime_options *options, const char *id,
+		     struct error *err);
+
+/* ps: the pids of all processes of the container, in the runtime's pid namespace, ascending. */
+int container_processes(struct arena *arena, const struct runtime_options *options, const char *id,
+			pid_t **pids, size_t *n, struct error *err);
+
+/*
+ * update: new limits for a container that is not stopped, all or nothing; what the policy does not
+ * allow is refused. The state keeps the new ones. Returns 0, or -1 with err set.
+ */
+int container_update(struct arena *arena, const struct runtime_options *options, const char *id,
+		     const struct config_resources *resources, struct error *err);
 
 /* "KILL", "SIGKILL", "9", "sigterm", "RTMIN+3" to a number; -1 for anything else. */
 int signal_parse(const char *text);

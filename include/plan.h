@@ -106,6 +106,33 @@ struct plan_capabilities {
 	uint64_t known; /* all that this kernel has (cap_last_cap) */
 };
 
+/* For sched_setattr(2). */
+struct plan_scheduler {
+	bool set;
+	uint32_t policy; /* SCHED_* */
+	uint64_t flags;	 /* SCHED_FLAG_* */
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period; /* nanoseconds */
+};
+
+/* A set of numbers (CPUs, NUMA nodes) as the kernel takes it. */
+struct plan_number_set {
+	unsigned long *words; /* NULL: none was said */
+	size_t n_words;
+};
+
+struct plan_memory_policy {
+	bool set;
+	int mode; /* MPOL_* with MPOL_F_*, for set_mempolicy(2) */
+	struct plan_number_set nodes;
+};
+
+struct plan_net_device {
+	const char *host_name;
+	const char *name; /* in the container; may have a %d */
+};
+
 enum plan_gate {
 	PLAN_GATE_SOCKET = 0, /* run: the runtime stays and opens the gate over the socket */
 	PLAN_GATE_FIFO	      /* create: two FIFOs in the container's directory */
@@ -178,7 +205,19 @@ struct plan {
 	unsigned long personality;
 	struct seccomp_program filters[2]; /* ours first: it lets the next one be loaded */
 	size_t n_filters;
-	bool own_stdio_pipes; /* fchown pipes on 0, 1, 2 to the workload */
+	const char *apparmor_profile; /* from the next exec on; NULL: as it is */
+	const char *selinux_label;    /* the same */
+	const char *mount_label;      /* SELinux context of what is mounted; NULL: none */
+	struct plan_scheduler scheduler;
+	bool io_priority_set;
+	int io_priority; /* for ioprio_set(2) */
+	struct plan_memory_policy memory_policy;
+	struct plan_number_set initial_cpus; /* exec: before it is in the cgroup */
+	struct plan_number_set final_cpus;   /* exec: from then on */
+	struct plan_net_device *net_devices; /* moved by the runtime once the child is there */
+	size_t n_net_devices;
+	bool seccomp_listener; /* the last filter has a notify descriptor: sent to the runtime */
+	bool own_stdio_pipes;  /* fchown pipes on 0, 1, 2 to the workload */
 	unsigned int preserve_fds;
 
 	/* hooks; their state JSON is put together around the pid by the one who runs them */
@@ -188,6 +227,12 @@ struct plan {
 	const char *state_after_pid;
 	const char *started_before_pid; /* the same with status "created", for startContainer */
 	const char *started_after_pid;
+
+	/* exec only: the child joins a container that is there instead of making one */
+	int target;	       /* pidfd of the container's first process, or -1 */
+	int target_namespaces; /* CLONE_NEW* that are not the runtime's own already */
+	uint64_t root_device;  /* where it must come out: st_dev and st_ino of "/" */
+	uint64_t root_inode;
 
 	/* descriptors the child needs */
 	int proc;   /* the host's /proc, checked by fstatfs(2) */

@@ -125,6 +125,25 @@ int policy_apply(struct arena *arena, const struct policy_input *in, bool collec
 		 struct error *err);
 
 /*
+ * exec: hardens one more process of a container in place, by the policy that the container was
+ * made under (row "exec": root becomes the container's own user). container is its effective
+ * config. Fills what of *out concerns a process (seccomp, keyring, HOME). Errors as
+ * policy_apply(); changes are findings with the path "process. ...".
+ */
+int policy_apply_process(struct arena *arena, const struct policy_input *in,
+			 const struct config *container, struct config_process *process,
+			 struct hardening *out, struct findings *findings, struct error *err);
+
+/*
+ * update: refuses what would lift a limit above what the policy allows, or take away one that it
+ * asks for. container is the effective config, wanted has only what is to change (it may be
+ * completed in place). Returns 0, or -1 with err set.
+ */
+int policy_apply_update(struct arena *arena, const struct policy_input *in,
+			const struct config *container, struct config_resources *wanted,
+			struct findings *findings, struct error *err);
+
+/*
  * Parses "NAME[=VALUE]" of --allow. Unknown names and bad values are errors that list what there
  * is. Returns 0, or -1 with err set.
  */

@@ -135,6 +135,7 @@ int plan_make(struct arena *arena, const struct plan_input *in, struct plan *out
 	*out = (struct plan){.rootfs_tree = -1,
 			     .proc = -1,
 			     .gate = -1,
+			     .target = -1,
 			     .report = -1,
 			     .no_pivot = in->no_pivot,
 			     .preserve_fds = in->preserve_fds};
