@@ -105,6 +105,61 @@ bool cgroup_frozen(const char *path);
 /* All pids in the cgroup and below. Returns 0, or -1 with errno set. */
 int cgroup_pids(struct arena *arena, const char *path, pid_t **pids, size_t *n);
 
+/* Pressure as psi(7) has it: shares of time in percent, total in microseconds. */
+struct cgroup_pressure {
+	bool set; /* false: this kernel does not say */
+	double avg10, avg60, avg300;
+	uint64_t total;
+};
+
+struct cgroup_psi {
+	struct cgroup_pressure some, full;
+};
+
+/* One device's line of io.stat. */
+struct cgroup_io {
+	unsigned int major, minor;
+	uint64_t read_bytes, written_bytes, reads, writes;
+};
+
+struct cgroup_hugetlb {
+	char *size; /* "2MB" */
+	uint64_t usage, failures;
+};
+
+struct cgroup_value {
+	char *name;
+	uint64_t value;
+};
+
+/* What a cgroup's files say. A controller that is not there leaves zeros and empty lists. "max"
+ * is UINT64_MAX. */
+struct cgroup_stats {
+	uint64_t cpu_total, cpu_user, cpu_kernel; /* ns */
+	uint64_t periods, throttled_periods;
+	uint64_t throttled_time; /* ns */
+	bool has_memory;
+	uint64_t memory_usage, memory_peak, memory_limit; /* bytes */
+	bool has_swap;
+	uint64_t swap_usage, swap_limit; /* bytes, of swap alone */
+	struct cgroup_value *memory_stat;
+	size_t n_memory_stat;
+	uint64_t low, high, max, oom, oom_kill; /* memory.events */
+	uint64_t pids, pids_limit;
+	struct cgroup_io *io;
+	size_t n_io;
+	struct cgroup_hugetlb *hugetlb;
+	size_t n_hugetlb;
+	struct cgroup_psi cpu_psi, memory_psi, io_psi;
+};
+
+/* Reads all statistics of the group. Returns 0, or -1 with err set (the group is gone). */
+int cgroup_read_stats(struct arena *arena, const char *path, struct cgroup_stats *out,
+		      struct error *err);
+
+/* The key's value in a text of "key value" lines; 0 where there is none. */
+uint64_t cgroup_stat_value(const char *text, const char *key);
+
 /* Removes the directory with all below it (must be empty of processes; retries EBUSY for up to
  * timeout_ms), then its parents up to /runsafe, if it is below that, when they are empty. A path
  * that is gone already, or "", is fine. Returns 0, or -1 with err set. */

@@ -142,6 +142,9 @@ struct cg_visit {
 };
 int cg_walk(int dir, const struct cg_visit *visit);
 
+/* stats.c: cgroup_read_stats() of an open directory. */
+void cg_stats_read(struct arena *arena, int dir, struct cgroup_stats *out);
+
 /* Milliseconds of CLOCK_MONOTONIC. */
 long long cg_now(void);
 

@@ -1,0 +1,217 @@
+/* What a group has used, from its files (cgroup-v2.rst, "Interface Files"). */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroup_internal.h"
+#include "fd.h"
+
+/* memory.stat has some 60 lines, io.stat one for each disk. */
+#define FILE_LIMIT (1u << 20)
+
+/* The file's text, or NULL where there is none: its controller is not switched on. */
+static char *read_text(struct arena *arena, int dir, const char *name)
+{
+	char *text;
+
+	return file_read_all(arena, dir, name, FILE_LIMIT, &text, NULL) == 0 ? text : NULL;
+}
+
+/* Whether the file is there; *out is its number, UINT64_MAX for "max". */
+static bool read_number(struct arena *arena, int dir, const char *name, uint64_t *out)
+{
+	const char *text = read_text(arena, dir, name);
+
+	if (!text)
+		return false;
+	*out = strncmp(text, "max", 3) == 0 ? UINT64_MAX : strtoull(text, NULL, 10);
+	return true;
+}
+
+uint64_t cgroup_stat_value(const char *text, const char *key)
+{
+	size_t length = strlen(key);
+
+	while (text && *text) {
+		if (strncmp(text, key, length) == 0 && text[length] == ' ')
+			return strtoull(text + length + 1, NULL, 10);
+		text = strchr(text, '\n');
+		text = text ? text + 1 : NULL;
+	}
+	return 0;
+}
+
+/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" */
+static void read_psi(struct arena *arena, int dir, const char *name, struct cgroup_psi *out)
+{
+	char *text = read_text(arena, dir, name);
+	char *save = NULL;
+
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		struct cgroup_pressure p = {.set = true};
+		char kind[8];
+
+		if (sscanf(line, "%7s avg10=%lf avg60=%lf avg300=%lf total=%" SCNu64, kind,
+			   &p.avg10, &p.avg60, &p.avg300, &p.total) != 5)
+			continue;
+		if (strcmp(kind, "some") == 0)
+			out->some = p;
+		else if (strcmp(kind, "full") == 0)
+			out->full = p;
+	}
+}
+
+static void read_cpu(struct arena *arena, int dir, struct cgroup_stats *out)
+{
+	const uint64_t ns = 1000; /* the file has microseconds */
+	const char *text = read_text(arena, dir, "cpu.stat");
+
+	out->cpu_total = cgroup_stat_value(text, "usage_usec") * ns;
+	out->cpu_user = cgroup_stat_value(text, "user_usec") * ns;
+	out->cpu_kernel = cgroup_stat_value(text, "system_usec") * ns;
+	out->periods = cgroup_stat_value(text, "nr_periods");
+	out->throttled_periods = cgroup_stat_value(text, "nr_throttled");
+	out->throttled_time = cgroup_stat_value(text, "throttled_usec") * ns;
+}
+
+static void read_memory_stat(struct arena *arena, int dir, struct cgroup_stats *out)
+{
+	char *text = read_text(arena, dir, "memory.stat");
+	char *save = NULL;
+
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *blank = strchr(line, ' ');
+
+		if (!blank)
+			continue;
+		*blank = '\0';
+		out->memory_stat = arena_grow(arena, out->memory_stat, out->n_memory_stat,
+					      sizeof(*out->memory_stat));
+		out->memory_stat[out->n_memory_stat++] =
+		    (struct cgroup_value){line, strtoull(blank + 1, NULL, 10)};
+	}
+}
+
+static void read_memory(struct arena *arena, int dir, struct cgroup_stats *out)
+{
+	const char *events = read_text(arena, dir, "memory.events");
+
+	out->has_memory = read_number(arena, dir, "memory.current", &out->memory_usage);
+	read_number(arena, dir, "memory.peak", &out->memory_peak); /* since 5.19 */
+	read_number(arena, dir, "memory.max", &out->memory_limit);
+	out->has_swap = read_number(arena, dir, "memory.swap.current", &out->swap_usage);
+	read_number(arena, dir, "memory.swap.max", &out->swap_limit);
+	read_memory_stat(arena, dir, out);
+	out->low = cgroup_stat_value(events, "low");
+	out->high = cgroup_stat_value(events, "high");
+	out->max = cgroup_stat_value(events, "max");
+	out->oom = cgroup_stat_value(events, "oom");
+	out->oom_kill = cgroup_stat_value(events, "oom_kill");
+}
+
+static void add_io(struct arena *arena, char *line, struct cgroup_stats *out)
+{
+	struct cgroup_io io = {.major = 0};
+	char *save = NULL;
+	int length = 0;
+
+	if (sscanf(line, "%u:%u%n", &io.major, &io.minor, &length) != 2)
+		return;
+	for (char *word = strtok_r(line + length, " ", &save); word;
+	     word = strtok_r(NULL, " ", &save)) {
+		sscanf(word, "rbytes=%" SCNu64, &io.read_bytes);
+		sscanf(word, "wbytes=%" SCNu64, &io.written_bytes);
+		sscanf(word, "rios=%" SCNu64, &io.reads);
+		sscanf(word, "wios=%" SCNu64, &io.writes);
+	}
+	out->io = arena_grow(arena, out->io, out->n_io, sizeof(*out->io));
+	out->io[out->n_io++] = io;
+}
+
+static void read_io(struct arena *arena, int dir, struct cgroup_stats *out)
+{
+	char *text = read_text(arena, dir, "io.stat");
+	char *save = NULL;
+
+	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save))
+		add_io(arena, line, out);
+}
+
+static void add_hugetlb(struct arena *arena, int dir, const char *name, struct cgroup_stats *out)
+{
+	struct cgroup_hugetlb one = {.size = NULL};
+	const char *size = name + strlen("hugetlb.");
+	const char *dot = strchr(size, '.');
+	const char *events;
+
+	one.size = arena_strndup(arena, size, (size_t)(dot - size));
+	read_number(arena, dir, name, &one.usage);
+	events = read_text(arena, dir, arena_printf(arena, "hugetlb.%s.events", one.size));
+	one.failures = cgroup_stat_value(events, "max");
+	out->hugetlb = arena_grow(arena, out->hugetlb, out->n_hugetlb, sizeof(*out->hugetlb));
+	out->hugetlb[out->n_hugetlb++] = one;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	return strcmp(((const struct cgroup_hugetlb *)a)->size,
+		      ((const struct cgroup_hugetlb *)b)->size);
+}
+
+/* hugetlb.SIZE.current for each size that the machine has; not hugetlb.SIZE.rsvd.current. */
+static void read_hugetlb(struct arena *arena, int dir, struct cgroup_stats *out)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+
+	if (!stream) {
+		fd_cleanup(&copy);
+		return;
+	}
+	while ((entry = readdir(stream))) {
+		const char *size = entry->d_name + strlen("hugetlb.");
+
+		if (strncmp(entry->d_name, "hugetlb.", strlen("hugetlb.")) != 0)
+			continue;
+		if (strchr(size, '.') && strcmp(strchr(size, '.'), ".current") == 0)
+			add_hugetlb(arena, dir, entry->d_name, out);
+	}
+	closedir(stream);
+	if (out->n_hugetlb > 1)
+		qsort(out->hugetlb, out->n_hugetlb, sizeof(*out->hugetlb), by_size);
+}
+
+void cg_stats_read(struct arena *arena, int dir, struct cgroup_stats *out)
+{
+	*out = (struct cgroup_stats){.cpu_total = 0};
+	read_cpu(arena, dir, out);
+	read_memory(arena, dir, out);
+	read_io(arena, dir, out);
+	read_hugetlb(arena, dir, out);
+	read_number(arena, dir, "pids.current", &out->pids);
+	read_number(arena, dir, "pids.max", &out->pids_limit);
+	read_psi(arena, dir, "cpu.pressure", &out->cpu_psi);
+	read_psi(arena, dir, "memory.pressure", &out->memory_psi);
+	read_psi(arena, dir, "io.pressure", &out->io_psi);
+}
+
+int cgroup_read_stats(struct arena *arena, const char *path, struct cgroup_stats *out,
+		      struct error *err)
+{
+	cleanup_fd int dir = cgroup_open(path);
+
+	if (dir < 0)
+		return error_errno(err, errno, "can not open the cgroup \"%s\" of the container",
+				   path);
+	cg_stats_read(arena, dir, out);
+	return 0;
+}
