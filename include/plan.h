@@ -264,6 +264,25 @@ int plan_make(struct arena *arena, const struct plan_input *in, struct plan *out
 	      struct findings *findings, struct error *err);
 void plan_close(struct plan *plan);
 
+struct plan_exec_input {
+	const struct config *config; /* the container's, with the process to run */
+	const struct hardening *hardening;
+	const struct config_process *first; /* the container's own process */
+	int pidfd; /* of the container's first process; plan->target, the caller's to close */
+	pid_t pid;
+	uint64_t root_device; /* of the container's root, from its state */
+	uint64_t root_inode;
+	bool in_user_namespace; /* the caller is in the container's user namespace already */
+	unsigned int preserve_fds;
+};
+
+/*
+ * The same for one more process in a container that is there (exec): namespaces to join, identity,
+ * capabilities, filters. Returns 0, or -1 with err set; plan_close() is safe either way.
+ */
+int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct plan *out,
+		   struct findings *findings, struct error *err);
+
 /* Turns config's hooks into what hooks_run() takes. label is "hooks.poststop". */
 void plan_hooks(struct arena *arena, const struct config_hook_list *hooks, const char *label,
 		struct plan_hook_list *out);

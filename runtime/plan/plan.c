@@ -25,7 +25,7 @@ int plan_refuse(struct planner *p, const char *path, const char *format, ...)
 	return error_set(p->err, "policy %s refuses %s: %s", p->hardening->policy, path, text);
 }
 
-static int plan_filters(struct planner *p)
+int plan_filters(struct planner *p)
 {
 	struct plan *plan = p->plan;
 

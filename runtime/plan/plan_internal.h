@@ -60,6 +60,8 @@ bool home_is_sane(const char *home);
 /* process.c */
 int plan_process(struct planner *p);
 int plan_sysctls(struct planner *p);
+/* plan.c */
+int plan_filters(struct planner *p);
 /* capabilities.c */
 int plan_capability_sets(struct planner *p);
 /* binary.c */

@@ -97,7 +97,9 @@ static void walk(struct child *child)
 {
 	struct error err = ERROR_INIT;
 
-	for (const struct step *step = sandbox_steps; step->name; step++) {
+	const struct step *step = child->plan->target >= 0 ? sandbox_exec_steps : sandbox_steps;
+
+	for (; step->name; step++) {
 		if (taken_out(step->name))
 			continue;
 		if (step->run(child, &err) < 0) {

@@ -15,8 +15,11 @@
 static int open_master(struct child *child, struct error *err)
 {
 	struct statfs fs;
-	cleanup_fd int master =
-	    path_open_in_root(child->root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0);
+	/* exec is inside already. */
+	cleanup_fd int inside =
+	    child->root < 0 ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	cleanup_fd int master = path_open_in_root(child->root < 0 ? inside : child->root,
+						  "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0);
 
 	if (master < 0)
 		return error_errno(err, errno,
@@ -56,6 +59,13 @@ static int take_terminal(struct child *child, int slave, struct error *err)
 	return 0;
 }
 
+static int bind_on_console(struct child *child, int slave)
+{
+	cleanup_fd int tree = sys_clone_tree(slave, false);
+
+	return tree < 0 ? -1 : mounts_attach(child, tree, "/dev/console", true);
+}
+
 int step_console(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
@@ -73,8 +83,7 @@ int step_console(struct child *child, struct error *err)
 		if (ioctl(master, TIOCSWINSZ, &size) < 0)
 			return error_errno(err, errno, "setting process.consoleSize");
 	}
-	cleanup_fd int tree = sys_clone_tree(slave, false);
-	if (tree < 0 || mounts_attach(child, tree, "/dev/console", true) < 0)
+	if (plan->target < 0 && bind_on_console(child, slave) < 0)
 		return error_errno(err, errno, "binding it on /dev/console");
 	if (child_tell(child, MESSAGE_CONSOLE, master) < 0)
 		return error_errno(err, errno, "handing its master to the runtime");

@@ -6,12 +6,23 @@
 #include "fd.h"
 #include "sandbox_internal.h"
 
+int step_limits_of_runtime(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	if (!plan->user_namespace || (plan->n_rlimits == 0 && !plan->oom_score_adj_set))
+		return 0;
+	if (child_tell(child, MESSAGE_LIMITS, -1) < 0)
+		return error_errno(err, errno, "asking the runtime");
+	return child_wait_for_parent(child, err);
+}
+
 int step_oom_score(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
 	char text[16];
 
-	/* In a user namespace its file is the host root's: the parent has written it. */
+	/* In a user namespace its file is the host root's: the runtime has written it. */
 	if (!plan->oom_score_adj_set || plan->user_namespace)
 		return 0;
 	snprintf(text, sizeof(text), "%d", plan->oom_score_adj);

@@ -15,6 +15,7 @@ enum message_kind {
 	MESSAGE_HELLO = 1,  /* the final child of two clones: its pid comes as credentials */
 	MESSAGE_MAP,	    /* waits for its uid_map and gid_map */
 	MESSAGE_TIME,	    /* waits for its timens_offsets */
+	MESSAGE_LIMITS,	    /* waits for what only rights on the host can set */
 	MESSAGE_CONSOLE,    /* carries the terminal's master */
 	MESSAGE_NAMESPACES, /* SANDBOX_NAMESPACES */
 	MESSAGE_READY,	    /* SANDBOX_READY */
@@ -48,6 +49,7 @@ struct step {
 
 /* steps.c: the order of things. */
 extern const struct step sandbox_steps[];
+extern const struct step sandbox_exec_steps[];
 
 /* child.c */
 int child_tell(struct child *child, enum message_kind kind, int fd);
@@ -66,6 +68,8 @@ int step_keyring(struct child *child, struct error *err);
 /* The first of two processes: joins, and clones the one that goes on (DESIGN.md section 6). */
 int namespaces_become_user(const struct plan *plan, struct error *err);
 int namespaces_join_all(const struct plan *plan, bool before_user, struct error *err);
+/* enter.c */
+int step_enter(struct child *child, struct error *err);
 /* chroot.c: paths of the runtime's (hooks, the rootfs) are looked up between the two. */
 int step_leave_chroot(struct child *child, struct error *err);
 int chroot_to_runtime(struct child *child, struct error *err);
@@ -105,6 +109,7 @@ int step_pivot_root(struct child *child, struct error *err);
 int step_rootfs_readonly(struct child *child, struct error *err);
 int step_cwd(struct child *child, struct error *err);
 /* limits.c */
+int step_limits_of_runtime(struct child *child, struct error *err);
 int step_oom_score(struct child *child, struct error *err);
 int step_rlimits(struct child *child, struct error *err);
 int step_personality(struct child *child, struct error *err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,6 +20,13 @@
  * the clone and goes back. */
 static int enter_pid_namespace(const struct plan *plan, int *back, struct error *err)
 {
+	if (plan->target >= 0 && plan->target_namespaces & CLONE_NEWPID) {
+		*back = openat(plan->proc, "self/ns/pid", O_RDONLY | O_CLOEXEC);
+		if (*back < 0)
+			return error_errno(err, errno, "opening the runtime's own pid namespace");
+		if (setns(plan->target, CLONE_NEWPID) < 0)
+			return error_errno(err, errno, "joining the container's pid namespace");
+	}
 	for (size_t i = 0; i < plan->n_joins; i++) {
 		if (plan->joins[i].clone_flag != CLONE_NEWPID)
 			continue;
@@ -96,18 +104,41 @@ static int write_mappings(const struct plan *plan, pid_t pid, struct error *err)
 	return 0;
 }
 
-/* Here and not in the child: with a user namespace's ids it may not write these any more. */
 static int write_oom_score(const struct plan *plan, pid_t pid, struct error *err)
 {
 	char path[64], text[16];
 
-	if (!plan->oom_score_adj_set || !plan->user_namespace)
+	if (!plan->oom_score_adj_set)
 		return 0;
 	snprintf(path, sizeof(path), "%d/oom_score_adj", pid);
 	snprintf(text, sizeof(text), "%d", plan->oom_score_adj);
 	if (file_write_text(plan->proc, path, text) < 0)
 		return error_errno(err, errno, "writing process.oomScoreAdj %s", text);
 	return 0;
+}
+
+/* Here and not in the child: rights in a user namespace do not raise a hard limit (getrlimit(2)),
+ * nor do its ids open oom_score_adj. The child lowers what is to be lower by itself. */
+static int raise_limits(const struct plan *plan, pid_t pid, struct error *err)
+{
+	for (size_t i = 0; i < plan->n_rlimits; i++) {
+		const struct plan_rlimit *r = &plan->rlimits[i];
+		const __rlimit_resource_t resource = (__rlimit_resource_t)r->resource;
+		struct rlimit now;
+
+		/* The child still has ours. */
+		if (getrlimit(resource, &now) < 0)
+			return error_errno(err, errno, "looking at %s", r->name);
+		if (r->limit.rlim_max <= now.rlim_max)
+			continue;
+		now.rlim_max = r->limit.rlim_max;
+		if (prlimit(pid, resource, &now, NULL) < 0)
+			return error_errno(err, errno,
+					   "raising the hard limit of %s to %llu (this needs "
+					   "CAP_SYS_RESOURCE)",
+					   r->name, (unsigned long long)now.rlim_max);
+	}
+	return write_oom_score(plan, pid, err);
 }
 
 static int write_time_offsets(const struct plan *plan, pid_t pid, struct error *err)
@@ -220,13 +251,16 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 			return silent_death(sandbox, err);
 		switch (got.message.kind) {
 		case MESSAGE_HELLO:
-			if (adopt(sandbox, got.pid, err) < 0 ||
-			    write_oom_score(plan, sandbox->pid, err) < 0)
+			if (adopt(sandbox, got.pid, err) < 0)
 				return -1;
 			break;
 		case MESSAGE_MAP:
 			if (write_mappings(plan, sandbox->pid, err) < 0 ||
-			    write_oom_score(plan, sandbox->pid, err) < 0 ||
+			    sandbox_continue(sandbox, err) < 0)
+				return -1;
+			break;
+		case MESSAGE_LIMITS:
+			if (raise_limits(plan, sandbox->pid, err) < 0 ||
 			    sandbox_continue(sandbox, err) < 0)
 				return -1;
 			break;

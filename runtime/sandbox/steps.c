@@ -3,6 +3,7 @@
  * the order is the point of this file, and each comment says what would break in another one.
  */
 #include <stddef.h>
+#include <string.h>
 
 #include "sandbox_internal.h"
 
@@ -36,6 +37,7 @@ const struct step sandbox_steps[] = {
     {"pivot_root", step_pivot_root},
     /* Last of the mounts: mount points had to be made. */
     {"read-only rootfs", step_rootfs_readonly},
+    {"limits set by the runtime", step_limits_of_runtime},
     {"oomScoreAdj", step_oom_score},
     {"rlimits", step_rlimits},
     {"personality", step_personality},
@@ -57,11 +59,47 @@ const struct step sandbox_steps[] = {
     {NULL, NULL},
 };
 
+/* exec: the same for one more process, where the file system is there already. */
+const struct step sandbox_exec_steps[] = {
+    {"session", step_session},
+    {"entering the container", step_enter},
+    {"session keyring", step_keyring},
+    {"console", step_console},
+    {"limits set by the runtime", step_limits_of_runtime},
+    {"oomScoreAdj", step_oom_score},
+    {"rlimits", step_rlimits},
+    {"personality", step_personality},
+    {"cwd", step_cwd},
+    {"stdio", step_stdio},
+    {"descriptors", step_descriptors},
+    {"seccomp (privileged)", step_seccomp_early},
+    {"capability bounding set", step_bounding_set},
+    {"user", step_identity},
+    {"capabilities", step_capabilities},
+    {"no_new_privs", step_no_new_privileges},
+    {"program", step_program},
+    {"seccomp", step_seccomp},
+    {NULL, NULL},
+};
+
+#define N_STEPS	     (sizeof(sandbox_steps) / sizeof(sandbox_steps[0]) - 1)
+#define N_EXEC_STEPS (sizeof(sandbox_exec_steps) / sizeof(sandbox_exec_steps[0]) - 1)
+
 const char *const *sandbox_step_names(void)
 {
-	static const char *names[sizeof(sandbox_steps) / sizeof(sandbox_steps[0])];
+	static const char *names[N_STEPS + N_EXEC_STEPS + 1];
+	size_t n = 0;
 
-	for (size_t i = 0; sandbox_steps[i].name; i++)
-		names[i] = sandbox_steps[i].name;
+	for (size_t i = 0; i < N_STEPS; i++)
+		names[n++] = sandbox_steps[i].name;
+	for (size_t i = 0; i < N_EXEC_STEPS; i++) {
+		size_t known = 0;
+
+		while (known < n && strcmp(names[known], sandbox_exec_steps[i].name) != 0)
+			known++;
+		if (known == n)
+			names[n++] = sandbox_exec_steps[i].name;
+	}
+	names[n] = NULL;
 	return names;
 }

@@ -1,0 +1,151 @@
+/* One more process for a container that is there: what exec decides before it clones. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "plan_internal.h"
+
+static const struct {
+	const char *own;    /* file in /proc/self/ns */
+	const char *theirs; /* file in /proc/PID/ns */
+	int flag;
+} namespaces[] = {
+    {"user", "user", CLONE_NEWUSER},
+    {"mnt", "mnt", CLONE_NEWNS},
+    /* What a child of ours would be in. */
+    {"pid_for_children", "pid", CLONE_NEWPID},
+    {"net", "net", CLONE_NEWNET},
+    {"ipc", "ipc", CLONE_NEWIPC},
+    {"uts", "uts", CLONE_NEWUTS},
+    {"cgroup", "cgroup", CLONE_NEWCGROUP},
+    {"time", "time", CLONE_NEWTIME},
+};
+
+/* Joining what one is in already is nothing to do; for user it is even refused (setns(2)). */
+static int find_namespaces(struct planner *p, pid_t pid)
+{
+	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
+		const char *own = arena_printf(p->arena, "self/ns/%s", namespaces[i].own);
+		const char *theirs = arena_printf(p->arena, "%d/ns/%s", pid, namespaces[i].theirs);
+		struct stat a, b;
+
+		if (fstatat(p->plan->proc, own, &a, 0) < 0) {
+			/* A kernel without that kind of namespace. */
+			if (errno == ENOENT)
+				continue;
+			return error_errno(p->err, errno, "looking at the runtime's own %s",
+					   namespaces[i].own);
+		}
+		if (fstatat(p->plan->proc, theirs, &b, 0) < 0)
+			return error_errno(p->err, errno,
+					   "looking at the container's %s namespace",
+					   namespaces[i].theirs);
+		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+			p->plan->target_namespaces |= namespaces[i].flag;
+	}
+	return 0;
+}
+
+/* The first id of each line is one inside; 0 is there in most. */
+static int mapped_id(struct planner *p, pid_t pid, const char *file, uint32_t *id)
+{
+	char *text;
+
+	if (file_read_all(p->arena, p->plan->proc, arena_printf(p->arena, "%d/%s", pid, file),
+			  1 << 20, &text, NULL) < 0)
+		return error_errno(p->err, errno, "reading the container's %s", file);
+	bool first = true;
+	for (char *line = text; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!*line)
+			break;
+		uint32_t inside = (uint32_t)strtoul(line, NULL, 10);
+		if (first || inside == 0)
+			*id = inside;
+		first = false;
+	}
+	return first ? error_set(p->err, "the container's %s is empty", file) : 0;
+}
+
+static int set_up(struct planner *p, const struct plan_exec_input *in)
+{
+	struct plan *plan = p->plan;
+
+	if (find_namespaces(p, in->pid) < 0)
+		return -1;
+	plan->user_namespace = plan->target_namespaces & CLONE_NEWUSER || in->in_user_namespace;
+	if (plan->target_namespaces & CLONE_NEWUSER &&
+	    (mapped_id(p, in->pid, "uid_map", &plan->setup_uid) < 0 ||
+	     mapped_id(p, in->pid, "gid_map", &plan->setup_gid) < 0))
+		return -1;
+	p->rootfs = openat(plan->proc, arena_printf(p->arena, "%d/root", in->pid),
+			   O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (p->rootfs < 0)
+		return error_errno(p->err, errno, "opening the container's root");
+	return 0;
+}
+
+static int plan_parts(struct planner *p)
+{
+	if (plan_identity(p) < 0 || plan_process(p) < 0 || plan_capability_sets(p) < 0)
+		return -1;
+	/* They lie there since the container was made. */
+	p->plan->n_files = 0;
+	p->plan->make_home = NULL;
+	if (plan_filters(p) < 0)
+		return -1;
+	return 0;
+}
+
+/* The joiner is runsafe's own program inside the container for a moment: who lives there counts as
+ * much as who is about to (CVE-2019-5736). */
+static bool must_protect_binary(const struct plan *plan, const struct plan_exec_input *in)
+{
+	const struct config_capabilities *c = &in->first->capabilities;
+	struct plan first = *plan;
+
+	first.uid = in->first->user.uid;
+	first.gid = in->first->user.gid;
+	first.capabilities.bounding = c->bounding.n + c->permitted.n > 0;
+	return plan_must_protect_binary(plan, in->config) ||
+	       plan_must_protect_binary(&first, in->config);
+}
+
+int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct plan *out,
+		   struct findings *findings, struct error *err)
+{
+	static const struct plan_input nothing = {.bundle = -1};
+	struct planner p = {
+	    .arena = arena,
+	    .in = &nothing,
+	    .config = in->config,
+	    .hardening = in->hardening,
+	    .plan = out,
+	    .findings = findings,
+	    .err = err,
+	    .rootfs = -1,
+	};
+
+	*out = (struct plan){.rootfs_tree = -1,
+			     .proc = -1,
+			     .gate = -1,
+			     .report = -1,
+			     .target = in->pidfd,
+			     .root_device = in->root_device,
+			     .root_inode = in->root_inode,
+			     .preserve_fds = in->preserve_fds};
+	out->proc = open_checked_dir("/proc", PROC_SUPER_MAGIC, "procfs", err);
+	if (out->proc < 0)
+		return -1;
+	int result = set_up(&p, in) < 0 ? -1 : plan_parts(&p);
+	fd_cleanup(&p.rootfs);
+	out->protect_binary = result == 0 && must_protect_binary(out, in);
+	return result;
+}
