@@ -55,6 +55,7 @@ struct container_state {
 	char *policy;		/* name of the policy that it was made under */
 	char *policy_text;	/* and its whole JSON: exec and update obey this one */
 	struct str_list allow;	/* "NAME=VALUE" of each --allow that it was made with */
+	bool no_new_keyring;	/* --no-new-keyring: exec has none either */
 	bool own_pid_namespace; /* false: kill --all must go through the cgroup */
 	uint64_t root_device;	/* st_dev and st_ino of its root directory: where exec must land */
 	uint64_t root_inode;
@@ -222,6 +223,19 @@ int container_resume(struct arena *arena, const struct runtime_options *options,
 /* ps: the pids of all processes of the container, in the runtime's pid namespace, ascending. */
 int container_processes(struct arena *arena, const struct runtime_options *options, const char *id,
 			pid_t **pids, size_t *n, struct error *err);
+
+/* Gets one line of JSON, without its newline. A negative result ends the events. */
+typedef int container_event_sink(void *context, const char *line, struct error *err);
+
+/*
+ * events: a line of statistics each interval_ms, and one each time that the kernel kills for want
+ * of memory, until the container stops. once: one line of statistics, now. A container that is
+ * not running is an error with "container not running", one without a cgroup an error, too.
+ * Returns 0, or -1 with err set.
+ */
+int container_events(struct arena *arena, const struct runtime_options *options, const char *id,
+		     int interval_ms, bool once, container_event_sink *sink, void *context,
+		     struct error *err);
 
 /*
  * update: new limits for a container that is not stopped, all or nothing; what the policy does not

@@ -57,6 +57,13 @@ struct policy;
 const struct policy *policy_parse(struct arena *arena, const char *label, const char *text,
 				  size_t length, struct error *err);
 
+/*
+ * The same for a text that was a policy when a container was made, perhaps by another version of
+ * runsafe: keys that a built-in policy did not have then are as it has them now.
+ */
+const struct policy *policy_parse_recorded(struct arena *arena, const char *label, const char *text,
+					   size_t length, struct error *err);
+
 /* The JSON of a built-in policy ("default", "strict", "oci"), or NULL for another name. */
 const char *policy_builtin_text(const char *name, size_t *length);
 

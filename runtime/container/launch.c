@@ -31,24 +31,6 @@ static int open_bundle(struct launch *l, struct error *err)
 	return 0;
 }
 
-static bool in_user_namespace(void)
-{
-	/* The initial user namespace, and only it, maps all ids onto themselves. What can not be
-	 * read counts as that one, where the rules are stricter. */
-	static const unsigned long wanted[] = {0, 0, UINT_MAX};
-	struct arena arena = ARENA_INIT;
-	char *text = NULL;
-	bool other = false;
-
-	if (file_read_all(&arena, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0) {
-		char *at = text;
-		for (size_t i = 0; i < 3; i++)
-			other |= strtoul(at, &at, 10) != wanted[i];
-	}
-	arena_free(&arena);
-	return other;
-}
-
 static int harden(struct launch *l, bool check, struct error *err)
 {
 	size_t length;
@@ -61,7 +43,7 @@ static int harden(struct launch *l, bool check, struct error *err)
 	    .allow = l->options->allow,
 	    .n_allow = l->options->n_allow,
 	    .no_new_keyring = l->create->no_new_keyring,
-	    .in_user_namespace = l->config.linux_.n_uid_mappings && in_user_namespace(),
+	    .in_user_namespace = policy_user_namespace(&l->config),
 	};
 	l->policy_name = policy_name(policy);
 	return policy_apply(l->arena, &input, check, &l->config, &l->hardening, &l->findings, err);
@@ -88,7 +70,8 @@ int launch_prepare(struct launch *l, bool check, struct error *err)
 	l->findings.arena = l->arena;
 	l->bundle = l->console_socket = l->signals = l->container.dir = l->cgroup.dir = -1;
 	l->plan.rootfs_tree = l->plan.proc = l->plan.gate = l->plan.report = -1;
-	l->sandbox = (struct sandbox){.pid = -1, .pidfd = -1, .socket = -1, .console = -1};
+	l->sandbox = (struct sandbox){.pid = -1, .pidfd = -1, .socket = -1, .console = -1,
+				      .listener = -1};
 	if (open_bundle(l, err) < 0 || config_read(l->arena, l->bundle, &l->config, err) < 0 ||
 	    harden(l, check, err) < 0)
 		return -1;
@@ -148,6 +131,21 @@ void launch_describe(struct launch *l, struct container_state *state)
 	}
 }
 
+/* As they were written, for policy_of_state(). */
+static struct str_list allow_texts(struct arena *arena, const struct runtime_options *options)
+{
+	struct str_list texts = {0};
+
+	for (size_t i = 0; i < options->n_allow; i++) {
+		const struct policy_setting *s = &options->allow[i];
+
+		str_list_add(arena, &texts,
+			     arena_printf(arena, "%s%s%s", s->name, s->value ? "=" : "",
+					  s->value ? s->value : ""));
+	}
+	return texts;
+}
+
 static void fill_state(struct launch *l)
 {
 	struct container_state *s = &l->container.state;
@@ -166,6 +164,8 @@ static void fill_state(struct launch *l)
 	    .cgroup_driver = arena_strdup(l->arena, driver_name(l->options)),
 	    .cgroup_path = l->cgroup.path,
 	    .policy_text = arena_strdup(l->arena, l->policy_text),
+	    .allow = allow_texts(l->arena, l->options),
+	    .no_new_keyring = l->create->no_new_keyring,
 	    .own_pid_namespace = l->plan.clone_flags & CLONE_NEWPID,
 	    .config = l->config,
 	    .findings = l->findings,

@@ -30,6 +30,10 @@ struct launch {
 	bool hooks_began; /* from then on a failure runs the poststop hooks */
 };
 
+/* Whether host ids in config's mappings are those of a user namespace that runsafe itself is in:
+ * policy_input.in_user_namespace. */
+bool policy_user_namespace(const struct config *config);
+
 /* Stages 1 to 3: reads, hardens, plans. Nothing is made yet. check: refusals are findings. */
 int launch_prepare(struct launch *launch, bool check, struct error *err);
 

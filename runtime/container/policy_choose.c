@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,6 +9,7 @@
 #include "container.h"
 #include "fd.h"
 #include "json_read.h"
+#include "launch.h"
 
 #define SYSTEM_POLICY	"/etc/runsafe/policy.json"
 #define BUILTIN_DEFAULT "default"
@@ -104,4 +107,58 @@ const struct policy *policy_choose(struct arena *arena, const struct runtime_opt
 	*text = choice.text;
 	*text_length = choice.length;
 	return policy_parse(arena, choice.label, choice.text, choice.length, err);
+}
+
+static bool in_user_namespace(void)
+{
+	/* The initial user namespace, and only it, maps all ids onto themselves. What can not be
+	 * read counts as that one, where the rules are stricter. */
+	static const unsigned long wanted[] = {0, 0, UINT_MAX};
+	struct arena arena = ARENA_INIT;
+	char *text = NULL;
+	bool other = false;
+
+	if (file_read_all(&arena, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0) {
+		char *at = text;
+		for (size_t i = 0; i < 3; i++)
+			other |= strtoul(at, &at, 10) != wanted[i];
+	}
+	arena_free(&arena);
+	return other;
+}
+
+bool policy_user_namespace(const struct config *config)
+{
+	return config->linux_.n_uid_mappings && in_user_namespace();
+}
+
+static int take_allow(struct arena *arena, const struct str_list *texts, struct policy_input *out,
+		      struct error *err)
+{
+	struct policy_setting *settings = arena_alloc(arena, (texts->n + 1) * sizeof(*settings));
+
+	for (size_t i = 0; i < texts->n; i++) {
+		if (policy_parse_allow(arena, texts->items[i], &settings[i], err) < 0)
+			return -1;
+	}
+	out->allow = settings;
+	out->n_allow = texts->n;
+	return 0;
+}
+
+int policy_of_state(struct arena *arena, const struct container_state *state,
+		    struct policy_input *out, struct error *err)
+{
+	*out = (struct policy_input){
+	    .no_new_keyring = state->no_new_keyring,
+	    .in_user_namespace = policy_user_namespace(&state->config),
+	};
+	if (!state->policy || !state->policy_text)
+		return error_set(err, "container %s: its state does not say its policy", state->id);
+	out->policy = policy_parse_recorded(arena, state->policy, state->policy_text,
+					    strlen(state->policy_text), err);
+	if (!out->policy || take_allow(arena, &state->allow, out, err) < 0)
+		return error_wrap(err, "container %s: the policy that it was made under",
+				  state->id);
+	return 0;
 }

@@ -88,6 +88,8 @@ static void make_fields(struct json_field fields[32])
 	    TEXT("cgroupPath", AT(state.cgroup_path)),
 	    TEXT("policy", AT(state.policy)),
 	    TEXT("policyText", AT(state.policy_text)),
+	    {.key = "allow", .kind = JSON_STRING_LIST, .offset = AT(state.allow)},
+	    {.key = "noNewKeyring", .kind = JSON_BOOL, .offset = AT(state.no_new_keyring)},
 	    {.key = "builtinSeccomp", .kind = JSON_BOOL, .offset = AT(state.builtin_seccomp)},
 	    {.key = "policyTmpfs", .kind = JSON_STRING_LIST, .offset = AT(state.policy_tmpfs)},
 	    {.key = "ownPidNamespace", .kind = JSON_BOOL, .offset = AT(state.own_pid_namespace)},
@@ -228,6 +230,8 @@ static const char *state_text(struct arena *arena, const struct container_state 
 	json_string(&w, "cgroupPath", state->cgroup_path);
 	json_string(&w, "policy", state->policy);
 	json_string(&w, "policyText", state->policy_text);
+	json_string_list(&w, "allow", &state->allow);
+	json_bool(&w, "noNewKeyring", state->no_new_keyring);
 	json_bool(&w, "ownPidNamespace", state->own_pid_namespace);
 	json_bool(&w, "builtinSeccomp", state->builtin_seccomp);
 	json_string_list(&w, "policyTmpfs", &state->policy_tmpfs);

@@ -64,6 +64,6 @@ int refuse(struct apply *a, const char *path, const char *format, ...)
 		return 0;
 	}
 	/* --allow is no part of config.json. */
-	const char *file = path[0] == '-' ? "" : "config.json: ";
+	const char *file = path[0] == '-' || a->no_file ? "" : "config.json: ";
 	return error_set(a->err, "%s%s: %s (policy %s)", file, path, text, a->policy.name);
 }

@@ -149,6 +149,19 @@ static bool home_is_clean(const char *home)
 	return true;
 }
 
+/* Who looks at the effective config later, exec above all, must not take the old one for meant. */
+static void drop_home(struct apply *a)
+{
+	struct str_list *env = &a->cfg->process.env;
+	struct str_list left = {.items = NULL, .n = 0};
+
+	for (size_t i = 0; i < env->n; i++) {
+		if (strncmp(env->items[i], "HOME=", 5) != 0)
+			str_list_add(a->arena, &left, env->items[i]);
+	}
+	*env = left;
+}
+
 int rule_home(struct apply *a)
 {
 	const struct config_process *process = &a->cfg->process;
@@ -172,6 +185,7 @@ int rule_home(struct apply *a)
 	if (!a->uid_replaced && !absent && !roots)
 		return 0;
 	a->out->home_follows = true;
+	drop_home(a);
 	if (absent)
 		noted(a, "process.env", "no HOME: that of the user in the rootfs, or /tmp/home");
 	else

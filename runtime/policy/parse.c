@@ -148,8 +148,9 @@ static int check_policy(struct arena *arena, struct policy *p, const char *label
 	return check_tmpfs(arena, p, label, err);
 }
 
+/* recorded: of an earlier version, where a built-in policy may have had another text. */
 static int read_policy(struct arena *arena, const char *label, const char *text, size_t length,
-		       struct policy *out, struct error *err)
+		       bool recorded, struct policy *out, struct error *err)
 {
 	struct policy file = {.name = NULL};
 	struct policy base = {.name = NULL};
@@ -157,12 +158,17 @@ static int read_policy(struct arena *arena, const char *label, const char *text,
 	if (json_read(arena, label, text, length, &policy_table, &file, err) < 0)
 		return -1;
 	bool builtin = file.name != NULL && is_builtin_text(file.name, text, length);
+	bool older = recorded && !builtin && file.name != NULL && is_builtin(file.name);
+
+	/* No file may have such a name, so this was the built-in one. */
+	if (older)
+		file.extends = file.name;
 	/* A file can only extend a built-in policy, and those do not go in a circle. */
 	if (file.extends == NULL)
 		file.extends = arena_strdup(arena, builtin ? "none" : "default");
 	if (file.name == NULL)
 		file.name = arena_strdup(arena, label);
-	if (!builtin && is_builtin(file.name))
+	if (!builtin && !older && is_builtin(file.name))
 		return error_set(err,
 				 "%s: name: \"%s\" is the name of a built-in policy: choose "
 				 "another one",
@@ -172,23 +178,35 @@ static int read_policy(struct arena *arena, const char *label, const char *text,
 		const char *base_text = policy_builtin_text(file.extends, &base_length);
 
 		if (base_text == NULL ||
-		    read_policy(arena, file.extends, base_text, base_length, &base, err) < 0)
+		    read_policy(arena, file.extends, base_text, base_length, false, &base, err) < 0)
 			return error_wrap(err, "%s: extends", label);
 	}
 	policy_merge(arena, &policy_table, &base, &file);
-	base.file = builtin ? SYSTEM_FILE : arena_strdup(arena, label);
+	base.file = builtin || older ? SYSTEM_FILE : arena_strdup(arena, label);
 	*out = base;
 	return check_policy(arena, out, label, err);
+}
+
+static const struct policy *parse(struct arena *arena, const char *label, const char *text,
+				  size_t length, bool recorded, struct error *err)
+{
+	struct policy *policy = arena_alloc(arena, sizeof(*policy));
+
+	if (read_policy(arena, label, text, length, recorded, policy, err) < 0)
+		return NULL;
+	return policy;
 }
 
 const struct policy *policy_parse(struct arena *arena, const char *label, const char *text,
 				  size_t length, struct error *err)
 {
-	struct policy *policy = arena_alloc(arena, sizeof(*policy));
+	return parse(arena, label, text, length, false, err);
+}
 
-	if (read_policy(arena, label, text, length, policy, err) < 0)
-		return NULL;
-	return policy;
+const struct policy *policy_parse_recorded(struct arena *arena, const char *label, const char *text,
+					   size_t length, struct error *err)
+{
+	return parse(arena, label, text, length, true, err);
 }
 
 const char *policy_name(const struct policy *policy)

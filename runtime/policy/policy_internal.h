@@ -131,6 +131,7 @@ struct apply {
 	struct policy policy; /* in->policy with --allow and the accepted annotations in it */
 	struct limit lower[LIMIT_TYPES]; /* what annotations ask for: never above what rules give */
 	bool collect;
+	bool no_file; /* exec, update: what is wrong stands on the command line, or is an engine's */
 	bool uid_replaced;
 	struct config *cfg;
 	struct hardening *out;
