@@ -18,6 +18,9 @@ struct sandbox {
 	int pidfd;
 	int socket;  /* to the child; closed by its exec */
 	int console; /* master side of the container's terminal, or -1 */
+	int listener; /* notify descriptor of linux.seccomp, or -1 */
+	bool ready;   /* sandbox_wait()'s own notes: what came */
+	bool listened;
 };
 
 /*
@@ -30,6 +33,7 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 enum sandbox_event {
 	SANDBOX_NAMESPACES = 1, /* waits: namespaces and mounts are there, before pivot_root:
 				   createRuntime hooks run now; sandbox_continue() goes on */
+	SANDBOX_LISTENER,	/* goes on by itself: out->listener is there, for an agent */
 	SANDBOX_READY		/* waits at the start gate, all protections applied; with
 				   PLAN_GATE_FIFO for sandbox_continue() first, when its pid is
 				   on record: until then it ends with the runtime */

@@ -25,23 +25,31 @@ static int fill_address(const char *path, struct sockaddr_un *address, int *file
 	return 0;
 }
 
-int console_connect(const char *path, struct error *err)
+int unix_connect(const char *path, int seconds)
 {
+	struct timeval limit = {.tv_sec = seconds};
 	struct sockaddr_un address;
 	cleanup_fd int file = -1;
 	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || fill_address(path, &address, &file) < 0 ||
+	    (seconds && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) < 0) ||
 	    connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return error_errno(err, errno, "--console-socket: connecting to %s", path);
+		return -1;
 	return fd_take(&fd);
 }
 
-int console_send(int socket, int master, struct error *err)
+int console_connect(const char *path, struct error *err)
 {
-	static const char name[] = "/dev/ptmx"; /* engines read it as the file's name */
+	int fd = unix_connect(path, 0);
+
+	return fd < 0 ? error_errno(err, errno, "--console-socket: connecting to %s", path) : fd;
+}
+
+int unix_send(int socket, const char *text, size_t length, int fd)
+{
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
-	struct iovec iov = {.iov_base = (void *)name, .iov_len = sizeof(name) - 1};
+	struct iovec iov = {.iov_base = (void *)text, .iov_len = length};
 	struct msghdr header = {.msg_iov = &iov,
 				.msg_iovlen = 1,
 				.msg_control = control,
@@ -51,8 +59,19 @@ int console_send(int socket, int master, struct error *err)
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &master, sizeof(int));
-	if (sendmsg(socket, &header, MSG_NOSIGNAL) < 0)
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	ssize_t sent = sendmsg(socket, &header, MSG_NOSIGNAL);
+	/* Of a stream the kernel may take a part; the descriptor went with the first byte. */
+	for (size_t done = (size_t)sent; sent >= 0 && done < length; done += (size_t)sent)
+		sent = send(socket, text + done, length - done, MSG_NOSIGNAL);
+	return sent < 0 ? -1 : 0;
+}
+
+int console_send(int socket, int master, struct error *err)
+{
+	static const char name[] = "/dev/ptmx"; /* engines read it as the file's name */
+
+	if (unix_send(socket, name, sizeof(name) - 1, master) < 0)
 		return error_errno(err, errno, "--console-socket: sending the terminal");
 	return 0;
 }

@@ -274,6 +274,10 @@ static int bring_to_gate(struct launch *l, struct error *err)
 			return -1;
 		if (event == SANDBOX_NAMESPACES && runtime_hooks(l, err) < 0)
 			return -1;
+		if (event == SANDBOX_LISTENER &&
+		    seccomp_notify_hand_over(l->arena, &l->sandbox, &l->container.state,
+					     STATUS_CREATING, err) < 0)
+			return -1;
 	} while (event != SANDBOX_READY);
 	if (l->console_socket >= 0) {
 		if (console_send(l->console_socket, l->sandbox.console, err) < 0)

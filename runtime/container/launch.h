@@ -75,6 +75,25 @@ int console_connect(const char *path, struct error *err);
 /* Sends the terminal's master there (SCM_RIGHTS). */
 int console_send(int socket, int master, struct error *err);
 
+/*
+ * What both sockets are made of. Connects to a unix(7) stream socket, of a path of any length; what
+ * blocks for that many seconds (0: for ever) fails with EAGAIN, the sending too. Returns the
+ * descriptor, or -1 with errno set.
+ */
+int unix_connect(const char *path, int seconds);
+/* Sends all of text, and fd (SCM_RIGHTS) with its first byte. Returns 0, or -1 with errno set. */
+int unix_send(int socket, const char *text, size_t length, int fd);
+
+/*
+ * notify.c, on SANDBOX_LISTENER: sends the container process state (config-linux.md, "The Container
+ * Process State") with the notify descriptor to listenerPath, and closes it here. state is the
+ * container's; status is STATUS_CREATING for its first process, STATUS_RUNNING for exec. Returns 0,
+ * or -1 with err set: the process must not go on then.
+ */
+int seccomp_notify_hand_over(struct arena *arena, struct sandbox *sandbox,
+			     const struct container_state *state, enum container_status status,
+			     struct error *err);
+
 /* Writes the pid, beside and renamed. */
 int pid_file_write(const char *path, pid_t pid, struct error *err);
 

@@ -24,6 +24,7 @@ struct compile {
 	struct findings *findings;
 	scmp_filter_ctx filter;
 	uint32_t default_action;
+	bool notify;   /* a rule asks the agent behind listenerPath */
 	char *unknown; /* names, with commas */
 	struct seccomp_front front;
 };
@@ -51,15 +52,31 @@ static int action_of(const char *word, const struct opt_u32 *data, const char *w
 {
 	uint32_t action;
 
-	if (strcmp(word, "SCMP_ACT_NOTIFY") == 0)
-		return error_set(err,
-				 "%s.%s: SCMP_ACT_NOTIFY is not supported by this version of "
-				 "runsafe",
-				 where, member);
 	if (!seccomp_action_word(word, &action))
 		return error_set(err, "%s.%s: unknown action \"%s\"", where, member, word);
 	if (action_data(action, data, out, err) < 0)
 		return error_wrap(err, "%s.%s", where, errno_key);
+	return 0;
+}
+
+/* What runc refuses, too: until the agent has the descriptor, nobody answers; and write(2) is how
+ * its number is handed over. */
+static int check_notify(struct compile *c, const struct config_seccomp_rule *rule,
+			const char *where, struct error *err)
+{
+	for (size_t i = 0; i < rule->names.n; i++) {
+		if (strcmp(rule->names.items[i], "write") == 0)
+			return error_set(err,
+					 "%s.names[%zu]: write cannot have SCMP_ACT_NOTIFY, the "
+					 "start itself needs it before an agent can answer",
+					 where, i);
+	}
+	if (!c->profile->listener_path || !*c->profile->listener_path)
+		return error_set(err,
+				 WHERE ".listenerPath: expected the path of the agent's "
+				       "socket, since %s.action is SCMP_ACT_NOTIFY",
+				 where);
+	c->notify = true;
 	return 0;
 }
 
@@ -147,6 +164,8 @@ static int add_rules(struct compile *c, struct error *err)
 		if (action_of(rule->action, &rule->errno_ret, where, "action", "errnoRet", &action,
 			      err) < 0 ||
 		    convert_args(rule, where, args, &repeated, err) < 0)
+			return -1;
+		if (action == SCMP_ACT_NOTIFY && check_notify(c, rule, where, err) < 0)
 			return -1;
 		for (size_t j = 0; j < rule->names.n; j++)
 			if (add_name(c, rule->names.items[j], action, args, rule->n_args, repeated,
@@ -282,10 +301,18 @@ int seccomp_compile(struct arena *arena, const struct config_seccomp *profile,
 		      "defaultErrnoRet", &c.default_action, err) < 0 ||
 	    flag_bits(&profile->flags, &out->flags, err) < 0)
 		return -1;
+	if (c.default_action == SCMP_ACT_NOTIFY)
+		return error_set(err, WHERE ".defaultAction: SCMP_ACT_NOTIFY is for single system "
+					    "calls, the start itself could not go on");
 	c.filter = seccomp_init(c.default_action);
 	if (!c.filter)
 		return error_set(err, "%s: libseccomp could not start a filter", WHERE);
 	r = compile(&c, out, err);
 	seccomp_release(c.filter);
+	/* seccomp(2): the one is for listeners only. */
+	if (c.notify)
+		out->flags |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	else
+		out->flags &= ~(unsigned int)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 	return r;
 }

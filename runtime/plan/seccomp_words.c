@@ -19,6 +19,7 @@ static const struct word actions[] = {
     {"SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS},
     {"SCMP_ACT_KILL_THREAD", SCMP_ACT_KILL_THREAD},
     {"SCMP_ACT_LOG", SCMP_ACT_LOG},
+    {"SCMP_ACT_NOTIFY", SCMP_ACT_NOTIFY},
     {"SCMP_ACT_TRACE", SCMP_ACT_TRACE(0)},
     {"SCMP_ACT_TRAP", SCMP_ACT_TRAP},
     {NULL, 0},
@@ -72,8 +73,7 @@ static const struct word flags[] = {
     {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
     /* There is one thread when filters are loaded. */
     {"SECCOMP_FILTER_FLAG_TSYNC", 0},
-    /* The kernel refuses it where there is no listener. */
-    {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0},
+    {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV},
     {NULL, 0},
 };
 

@@ -15,9 +15,11 @@ enum message_kind {
 	MESSAGE_HELLO = 1,  /* the final child of two clones: its pid comes as credentials */
 	MESSAGE_MAP,	    /* waits for its uid_map and gid_map */
 	MESSAGE_TIME,	    /* waits for its timens_offsets */
+	MESSAGE_PRIORITIES, /* waits for its scheduler and I/O priority */
 	MESSAGE_LIMITS,	    /* waits for what only rights on the host can set */
 	MESSAGE_CONSOLE,    /* carries the terminal's master */
 	MESSAGE_NAMESPACES, /* SANDBOX_NAMESPACES */
+	MESSAGE_LISTENER,   /* carries the notify descriptor of linux.seccomp */
 	MESSAGE_READY,	    /* SANDBOX_READY */
 	MESSAGE_FAILED	    /* text says what */
 };
@@ -113,6 +115,19 @@ int step_limits_of_runtime(struct child *child, struct error *err);
 int step_oom_score(struct child *child, struct error *err);
 int step_rlimits(struct child *child, struct error *err);
 int step_personality(struct child *child, struct error *err);
+/* scheduling.c */
+int step_priorities(struct child *child, struct error *err);
+int step_memory_policy(struct child *child, struct error *err);
+/* exec's last word on its CPUs: once it is in the cgroup */
+int step_final_cpus(struct child *child, struct error *err);
+/* Scheduler and I/O priority of a process; 0 is the caller's own. */
+int priorities_set(const struct plan *plan, pid_t pid, struct error *err);
+/* lsm.c */
+int step_apparmor(struct child *child, struct error *err);
+int step_selinux(struct child *child, struct error *err);
+int lsm_label_keys(const struct plan *plan, struct error *err);
+int lsm_label_mount(const struct plan *plan, const struct plan_mount *mount, int mounted,
+		    struct error *err);
 /* capabilities.c */
 int step_bounding_set(struct child *child, struct error *err);
 int step_capabilities(struct child *child, struct error *err);

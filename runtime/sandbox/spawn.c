@@ -48,7 +48,8 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 	/* In two steps only the second process gets the rest of the namespaces. */
 	uint64_t flags = plan->two_clones ? 0 : (uint64_t)plan->clone_flags;
 
-	*out = (struct sandbox){.pid = -1, .pidfd = -1, .socket = -1, .console = -1};
+	*out = (struct sandbox){
+	    .pid = -1, .pidfd = -1, .socket = -1, .console = -1, .listener = -1};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_errno(err, errno, "making the socket to the container's process");
 	cleanup_fd int ours = pair[0];
@@ -241,7 +242,7 @@ static int failed(const struct message *message, struct error *err)
 int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_event *event,
 		 struct error *err)
 {
-	for (;;) {
+	while (!(sandbox->ready && sandbox->listened)) {
 		struct received got;
 		int n = receive(sandbox->socket, &got);
 
@@ -275,13 +276,28 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 		case MESSAGE_NAMESPACES:
 			*event = SANDBOX_NAMESPACES;
 			return 0;
+		case MESSAGE_LISTENER:
+			if (got.fd < 0)
+				return error_set(err, "seccomp: the notify descriptor did not come "
+						      "along (too many open files?)");
+			sandbox->listener = got.fd;
+			sandbox->listened = true;
+			*event = SANDBOX_LISTENER;
+			return 0;
 		case MESSAGE_READY:
+			/* A thread beside the child sends the listener, maybe later. */
+			if (plan->seccomp_listener && !sandbox->listened) {
+				sandbox->ready = true;
+				break;
+			}
 			*event = SANDBOX_READY;
 			return 0;
 		default:
 			return failed(&got.message, err);
 		}
 	}
+	*event = SANDBOX_READY;
+	return 0;
 }
 
 int sandbox_continue(struct sandbox *sandbox, struct error *err)
@@ -358,4 +374,5 @@ void sandbox_close(struct sandbox *sandbox)
 	fd_cleanup(&sandbox->pidfd);
 	fd_cleanup(&sandbox->socket);
 	fd_cleanup(&sandbox->console);
+	fd_cleanup(&sandbox->listener);
 }
