@@ -35,6 +35,8 @@ void json_list_end(struct json_writer *w);
 void json_string(struct json_writer *w, const char *key, const char *text);
 void json_i64(struct json_writer *w, const char *key, int64_t value);
 void json_u64(struct json_writer *w, const char *key, uint64_t value);
+/* As short as it can be said with two digits behind the point: 0, 1.5. */
+void json_hundredths(struct json_writer *w, const char *key, double value);
 void json_bool(struct json_writer *w, const char *key, bool value);
 void json_string_list(struct json_writer *w, const char *key, const struct str_list *list);
 void json_string_map(struct json_writer *w, const char *key, const struct str_map *map);

@@ -23,6 +23,13 @@ const struct command commands[] = {
      "SIGNAL is a number or a name: 9, KILL or SIGKILL. Without one it is TERM.\n"},
     {"delete", delete_main, "[OPTIONS] ID",
      "Take a stopped or not yet started container away with all that belongs to it.", NULL},
+    {"pause", pause_main, "ID", "Freeze all processes of a container.", NULL},
+    {"resume", resume_main, "ID", "Let a paused container's processes go on.", NULL},
+    {"ps", ps_main, "[OPTIONS] ID [PS-OPTIONS]", "List the processes of a container.",
+     "PS-OPTIONS are handed to the program ps, whose lines of other processes are left out; it\n"
+     "must print the column PID. Without any they are -ef.\n"},
+    {"events", events_main, "[OPTIONS] ID",
+     "Print what a container uses, and when it runs out of memory, as lines of JSON.", NULL},
     {"list", list_main, "[OPTIONS]", "List the containers under --root.", NULL},
     {"check", check_main, "[OPTIONS] BUNDLE | ID",
      "Show what the policy changes or refuses, and what the workload ends up with.",
@@ -34,8 +41,7 @@ const struct command commands[] = {
     {.name = NULL}};
 
 /* Commands of runc that a caller may try: not in the help, but not "unknown" either. */
-static const char *const unbuilt[] = {"exec",	"ps",	  "pause",	"resume",
-				      "update", "events", "checkpoint", "restore"};
+static const char *const unbuilt[] = {"exec", "update", "checkpoint", "restore"};
 
 struct globals {
 	const char *root;

@@ -177,6 +177,20 @@ void json_u64(struct json_writer *w, const char *key, uint64_t value)
 	put_text(w, text);
 }
 
+void json_hundredths(struct json_writer *w, const char *key, double value)
+{
+	char text[32];
+	size_t length = (size_t)snprintf(text, sizeof(text), "%.2f", value);
+
+	while (length > 1 && text[length - 1] == '0')
+		length--;
+	if (length > 1 && text[length - 1] == '.')
+		length--;
+	text[length] = '\0';
+	before_value(w, key);
+	put_text(w, text);
+}
+
 void json_bool(struct json_writer *w, const char *key, bool value)
 {
 	before_value(w, key);
