@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -42,6 +43,7 @@ int plan_filters(struct planner *p)
 			return -1;
 		if (program->instructions)
 			plan->n_filters++;
+		plan->seccomp_listener = program->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	}
 	return 0;
 }

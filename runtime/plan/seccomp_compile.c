@@ -59,27 +59,6 @@ static int action_of(const char *word, const struct opt_u32 *data, const char *w
 	return 0;
 }
 
-/* What runc refuses, too: until the agent has the descriptor, nobody answers; and write(2) is how
- * its number is handed over. */
-static int check_notify(struct compile *c, const struct config_seccomp_rule *rule,
-			const char *where, struct error *err)
-{
-	for (size_t i = 0; i < rule->names.n; i++) {
-		if (strcmp(rule->names.items[i], "write") == 0)
-			return error_set(err,
-					 "%s.names[%zu]: write cannot have SCMP_ACT_NOTIFY, the "
-					 "start itself needs it before an agent can answer",
-					 where, i);
-	}
-	if (!c->profile->listener_path || !*c->profile->listener_path)
-		return error_set(err,
-				 WHERE ".listenerPath: expected the path of the agent's "
-				       "socket, since %s.action is SCMP_ACT_NOTIFY",
-				 where);
-	c->notify = true;
-	return 0;
-}
-
 /* Turns the arguments of a rule into libseccomp's; *repeated: one index is there twice. */
 static int convert_args(const struct config_seccomp_rule *rule, const char *where,
 			struct scmp_arg_cmp *out, bool *repeated, struct error *err)
@@ -165,8 +144,7 @@ static int add_rules(struct compile *c, struct error *err)
 			      err) < 0 ||
 		    convert_args(rule, where, args, &repeated, err) < 0)
 			return -1;
-		if (action == SCMP_ACT_NOTIFY && check_notify(c, rule, where, err) < 0)
-			return -1;
+		c->notify = c->notify || action == SCMP_ACT_NOTIFY;
 		for (size_t j = 0; j < rule->names.n; j++)
 			if (add_name(c, rule->names.items[j], action, args, rule->n_args, repeated,
 				     err) < 0)
@@ -301,9 +279,6 @@ int seccomp_compile(struct arena *arena, const struct config_seccomp *profile,
 		      "defaultErrnoRet", &c.default_action, err) < 0 ||
 	    flag_bits(&profile->flags, &out->flags, err) < 0)
 		return -1;
-	if (c.default_action == SCMP_ACT_NOTIFY)
-		return error_set(err, WHERE ".defaultAction: SCMP_ACT_NOTIFY is for single system "
-					    "calls, the start itself could not go on");
 	c.filter = seccomp_init(c.default_action);
 	if (!c.filter)
 		return error_set(err, "%s: libseccomp could not start a filter", WHERE);

@@ -48,17 +48,17 @@ static int carry_listener(void *context)
 static int start_messenger(struct messenger *m, struct error *err)
 {
 	static char stack[STACK_SIZE] __attribute__((aligned(16)));
-	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+	int flags =
+	    CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 
 	if (pipe2(m->pipe, O_CLOEXEC) < 0)
 		return error_errno(err, errno, "making a pipe for the notify descriptor");
 	/* Not pthread_create(3): setresuid(3) would want to change its ids, too, and wait for it.
 	 */
 	if (clone(carry_listener, stack + sizeof(stack), flags, m) < 0)
-		return error_errno(err, errno,
-				   "starting the thread that hands over the notify descriptor%s",
-				   errno == EAGAIN ? " (does linux.resources.pids.limit leave room?)"
-						   : "");
+		return error_errno(
+		    err, errno, "starting the thread that hands over the notify descriptor%s",
+		    errno == EAGAIN ? " (does linux.resources.pids.limit leave room?)" : "");
 	return 0;
 }
 
@@ -86,12 +86,12 @@ static int load_all(struct child *child, struct error *err)
 		if (result < 0)
 			return error_errno(
 			    err, errno, "loading filter %zu of %zu%s", i + 1, plan->n_filters,
-			    errno == EBUSY ? " (runsafe itself runs under a filter with a listener, "
-					     "and there can be one)"
-					   : "");
+			    errno == EBUSY
+				? " (runsafe itself runs under a filter with a listener, "
+				  "and there can be one)"
+				: "");
 	}
-	if (plan->seccomp_listener &&
-	    fd_write_all(messenger.pipe[1], &result, sizeof(result)) < 0)
+	if (plan->seccomp_listener && fd_write_all(messenger.pipe[1], &result, sizeof(result)) < 0)
 		return error_errno(err, errno, "handing over the notify descriptor");
 	return 0;
 }

@@ -268,18 +268,25 @@ static void flags_become_those_of_seccomp(void **state)
 	assert_int_equal(f->program.flags, 0);
 }
 
+/* The kernel takes WAIT_KILLABLE_RECV for a filter with a listener only. */
+static void a_rule_with_notify_makes_a_listener(void **state)
+{
+	struct fixture *f = *state;
+
+	compiles(f, "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"listenerPath\": \"/a\", "
+		    "\"flags\": [\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"], \"syscalls\": "
+		    "[{\"names\": [\"mkdir\"], \"action\": \"SCMP_ACT_NOTIFY\"}]}");
+	assert_int_equal(f->program.flags, SECCOMP_FILTER_FLAG_NEW_LISTENER |
+					       SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+}
+
 static void wrong_profiles_are_errors_with_their_path(void **state)
 {
 	static const struct {
 		const char *json, *text;
 	} wrong[] = {
-	    {"{\"defaultAction\": \"SCMP_ACT_NOTIFY\"}",
-	     "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY is not supported"},
 	    {"{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"defaultErrnoRet\": 1}",
 	     "linux.seccomp.defaultErrnoRet: only SCMP_ACT_ERRNO and SCMP_ACT_TRACE"},
-	    {"{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [{\"names\": [\"read\"],"
-	     "\"action\": \"SCMP_ACT_NOTIFY\"}]}",
-	     "linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY is not supported"},
 	    {"{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [{\"names\": [\"read\"],"
 	     "\"action\": \"SCMP_ACT_KILL\", \"errnoRet\": 1}]}",
 	     "linux.seccomp.syscalls[0].errnoRet: only SCMP_ACT_ERRNO"},
@@ -328,7 +335,7 @@ static void features_lists_the_words(void **state)
 {
 	(void)state;
 	assert_true(has(seccomp_actions(), "SCMP_ACT_KILL_PROCESS"));
-	assert_false(has(seccomp_actions(), "SCMP_ACT_NOTIFY"));
+	assert_true(has(seccomp_actions(), "SCMP_ACT_NOTIFY"));
 	assert_true(has(seccomp_operators(), "SCMP_CMP_MASKED_EQ"));
 	assert_true(has(seccomp_architectures(), "SCMP_ARCH_X86_64"));
 	assert_true(has(seccomp_flags(), "SECCOMP_FILTER_FLAG_LOG"));
@@ -390,6 +397,7 @@ int main(void)
 	    TEST(every_action_is_what_it_says),
 	    TEST(a_default_that_kills_kills_newer_calls_too),
 	    TEST(flags_become_those_of_seccomp),
+	    TEST(a_rule_with_notify_makes_a_listener),
 	    TEST(wrong_profiles_are_errors_with_their_path),
 	    TEST(words_that_are_unknown_are_errors),
 	    TEST(features_lists_the_words),
