@@ -81,6 +81,15 @@ char *cgroup_choose_path(struct arena *arena, const struct cgroup_request *reque
 int cgroup_open(const char *path);
 
 /*
+ * Opens the group that one more process of a container goes into, for CLONE_INTO_CGROUP: below
+ * (--cgroup; may not leave it), else path itself, else, where that takes no processes any more,
+ * that of the container's first process. proc is an open /proc. Returns the descriptor, or -1
+ * with err set.
+ */
+int cgroup_open_for_exec(struct arena *arena, const char *path, const char *below, int proc,
+			 pid_t first, struct error *err);
+
+/*
  * Writes limits to an existing cgroup, all or nothing: when one is refused, the old values are
  * written back. Needs a controller only for what is set. Returns 0, or -1 with err set.
  */

@@ -24,8 +24,8 @@ struct command {
 
 extern const struct command commands[]; /* ended by name NULL */
 
-command_main check_main, create_main, delete_main, events_main, features_main, kill_main, list_main,
-    pause_main, ps_main, resume_main, run_main, spec_main, start_main, state_main;
+command_main check_main, create_main, delete_main, events_main, exec_main, features_main, kill_main,
+    list_main, pause_main, ps_main, resume_main, run_main, spec_main, start_main, state_main;
 
 /*
  * One option of a command or of runsafe itself. Both "--name value", "--name=value", "-name

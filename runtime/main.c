@@ -18,6 +18,10 @@ const struct command commands[] = {
      "An argument with a slash, \".\", \"..\", or the name of a folder that holds a config.json\n"
      "is a bundle and runs under a generated id. Any other is the id for the bundle that\n"
      "--bundle names. The exit status is the workload's, 128+N when signal N ended it.\n"},
+    {"exec", exec_main, "[OPTIONS] ID PROGRAM [ARGUMENT]...",
+     "Run one more program in a container, under the policy that it was made with.",
+     "Options end at the id. The exit status is the program's, 128+N when signal N ended it; 126\n"
+     "and 127 as a shell has them; 255 when runsafe itself failed.\n"},
     {"state", state_main, "ID", "Print a container's state as JSON.", NULL},
     {"kill", kill_main, "[OPTIONS] ID [SIGNAL]", "Send a signal to a container's workload.",
      "SIGNAL is a number or a name: 9, KILL or SIGKILL. Without one it is TERM.\n"},
@@ -41,7 +45,7 @@ const struct command commands[] = {
     {.name = NULL}};
 
 /* Commands of runc that a caller may try: not in the help, but not "unknown" either. */
-static const char *const unbuilt[] = {"exec", "update", "checkpoint", "restore"};
+static const char *const unbuilt[] = {"update", "checkpoint", "restore"};
 
 struct globals {
 	const char *root;

@@ -63,15 +63,20 @@ static int check_terminal(struct launch *l, struct error *err)
 	return 0;
 }
 
+void launch_init(struct launch *l)
+{
+	l->findings.arena = l->arena;
+	l->bundle = l->console_socket = l->signals = l->container.dir = l->cgroup.dir = -1;
+	l->plan.rootfs_tree = l->plan.proc = l->plan.gate = l->plan.report = l->plan.target = -1;
+	l->sandbox = (struct sandbox){
+	    .pid = -1, .pidfd = -1, .socket = -1, .console = -1, .listener = -1};
+}
+
 int launch_prepare(struct launch *l, bool check, struct error *err)
 {
 	struct plan_input input;
 
-	l->findings.arena = l->arena;
-	l->bundle = l->console_socket = l->signals = l->container.dir = l->cgroup.dir = -1;
-	l->plan.rootfs_tree = l->plan.proc = l->plan.gate = l->plan.report = -1;
-	l->sandbox = (struct sandbox){.pid = -1, .pidfd = -1, .socket = -1, .console = -1,
-				      .listener = -1};
+	launch_init(l);
 	if (open_bundle(l, err) < 0 || config_read(l->arena, l->bundle, &l->config, err) < 0 ||
 	    harden(l, check, err) < 0)
 		return -1;
@@ -150,8 +155,10 @@ static void fill_state(struct launch *l)
 {
 	struct container_state *s = &l->container.state;
 	char boot_id[BOOT_ID_SIZE];
+	struct stat root = {0};
 
 	process_boot_id(boot_id);
+	(void)fstat(l->plan.rootfs_tree, &root); /* on failure exec is refused, no more */
 	*s = (struct container_state){
 	    .oci_version = l->config.oci_version,
 	    .id = arena_strdup(l->arena, l->create->id),
@@ -167,6 +174,8 @@ static void fill_state(struct launch *l)
 	    .allow = allow_texts(l->arena, l->options),
 	    .no_new_keyring = l->create->no_new_keyring,
 	    .own_pid_namespace = l->plan.clone_flags & CLONE_NEWPID,
+	    .root_device = root.st_dev,
+	    .root_inode = root.st_ino,
 	    .config = l->config,
 	    .findings = l->findings,
 	};

@@ -34,6 +34,9 @@ struct launch {
  * policy_input.in_user_namespace. */
 bool policy_user_namespace(const struct config *config);
 
+/* Marks all descriptors as not open, so that launch_close() is safe from here on. */
+void launch_init(struct launch *launch);
+
 /* Stages 1 to 3: reads, hardens, plans. Nothing is made yet. check: refusals are findings. */
 int launch_prepare(struct launch *launch, bool check, struct error *err);
 

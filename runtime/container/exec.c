@@ -1,0 +1,185 @@
+/* exec: one more process in a container that is there. */
+#include "exec.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "launch.h"
+#include "log.h"
+#include "process.h"
+
+static int check_status(const struct container_state *state, bool ignore_paused, struct error *err)
+{
+	switch (container_status(state)) {
+	case STATUS_CREATED:
+	case STATUS_RUNNING:
+		return 0;
+	case STATUS_PAUSED:
+		if (ignore_paused)
+			return 0;
+		return error_set(err,
+				 "cannot exec: container %s is paused (--ignore-paused waits until "
+				 "it is resumed)",
+				 state->id);
+	case STATUS_STOPPED:
+		return error_set(err, "cannot exec in %s: container not running", state->id);
+	default:
+		return error_set(err, "cannot exec in %s: it is still being created", state->id);
+	}
+}
+
+static int harden(struct launch *l, struct config_process *process, struct error *err)
+{
+	const struct container_state *state = &l->container.state;
+	struct policy_input input;
+
+	l->findings.arena = l->arena;
+	if (policy_of_state(l->arena, state, &input, err) < 0 ||
+	    policy_apply_process(l->arena, &input, &state->config, process, &l->hardening,
+				 &l->findings, err) < 0)
+		return -1;
+	for (size_t i = 0; i < l->findings.n; i++)
+		log_debug("%s: %s", l->findings.items[i].path, l->findings.items[i].text);
+	return 0;
+}
+
+static int make_plan(struct launch *l, const struct exec_options *exec, int pidfd,
+		     struct error *err)
+{
+	const struct container_state *state = &l->container.state;
+	struct plan_exec_input input = {
+	    .config = &l->config,
+	    .hardening = &l->hardening,
+	    .first = &state->config.process,
+	    .pidfd = pidfd,
+	    .pid = (pid_t)state->pid,
+	    .root_device = state->root_device,
+	    .root_inode = state->root_inode,
+	    .preserve_fds = exec->preserve_fds,
+	};
+
+	if (plan_make_exec(l->arena, &input, &l->plan, &l->findings, err) < 0)
+		return -1;
+	/* All that was read of /proc/PID was its own if it is still alive now. */
+	if (process_wait(pidfd, 0) == 0)
+		return error_set(err, "cannot exec in %s: container not running", state->id);
+	if (l->plan.protect_binary)
+		return seal_and_reexecute(err);
+	if (l->plan.terminal && exec->detach && !exec->console_socket)
+		return error_set(err, "cannot allocate a terminal for a detached process without "
+				      "--console-socket");
+	if (!l->plan.terminal && exec->console_socket)
+		return error_set(err, "--console-socket: the process has no terminal (--tty)");
+	return 0;
+}
+
+static int open_cgroup(struct launch *l, const struct exec_options *exec, struct error *err)
+{
+	const struct container_state *state = &l->container.state;
+
+	l->cgroup.path = (char *)"";
+	if (!state->cgroup_path || !*state->cgroup_path)
+		return exec->cgroup
+			   ? error_set(err, "--cgroup: container %s has no cgroup", state->id)
+			   : 0;
+	l->cgroup.dir = cgroup_open_for_exec(l->arena, state->cgroup_path, exec->cgroup,
+					     l->plan.proc, (pid_t)state->pid, err);
+	return l->cgroup.dir < 0 ? -1 : 0;
+}
+
+static int bring_to_gate(struct launch *l, struct error *err)
+{
+	enum sandbox_event event;
+
+	if (sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) < 0 ||
+	    interrupt_check(err) < 0)
+		return -1;
+	do {
+		if (sandbox_wait(&l->sandbox, &l->plan, &event, err) < 0)
+			return -1;
+	} while (event != SANDBOX_READY);
+	if (l->console_socket >= 0) {
+		if (console_send(l->console_socket, l->sandbox.console, err) < 0)
+			return -1;
+		fd_cleanup(&l->sandbox.console);
+	}
+	return 0;
+}
+
+static int go(struct launch *l, const struct exec_options *exec, struct error *err)
+{
+	if (open_cgroup(l, exec, err) < 0)
+		return -1;
+	if (exec->console_socket) {
+		l->console_socket = console_connect(exec->console_socket, err);
+		if (l->console_socket < 0)
+			return -1;
+	}
+	interrupt_begin(&l->sandbox);
+	int result = bring_to_gate(l, err);
+	if (result == 0 && exec->pid_file) {
+		result = pid_file_write(exec->pid_file, l->sandbox.pid, err);
+		l->wrote_pid_file = result == 0;
+	}
+	if (result == 0 && !exec->detach)
+		result = supervise_begin(l, err);
+	if (interrupt_check(err) < 0)
+		result = -1;
+	interrupt_end();
+	if (result == 0)
+		result = sandbox_open_gate(&l->sandbox, err);
+	if (result == 0)
+		return 0;
+	sandbox_abandon(&l->sandbox);
+	if (l->wrote_pid_file)
+		(void)unlink(exec->pid_file);
+	return -1;
+}
+
+static int prepare(struct launch *l, const struct exec_options *exec, int *pidfd, struct error *err)
+{
+	const struct container_state *state = &l->container.state;
+	struct config_process process;
+
+	if (container_open(l->arena, l->options->root, exec->id, false, &l->container, err) < 0) {
+		l->container.dir = -1;
+		return -1;
+	}
+	if (check_status(state, exec->ignore_paused, err) < 0)
+		return -1;
+	*pidfd = process_open(state);
+	if (*pidfd < 0)
+		return error_errno(err, errno, "cannot exec in %s: container not running",
+				   state->id);
+	if (exec_process(l->arena, exec, &state->config.process, &process, err) < 0 ||
+	    harden(l, &process, err) < 0)
+		return -1;
+	l->config = state->config;
+	l->config.process = process;
+	if (make_plan(l, exec, *pidfd, err) < 0)
+		return -1;
+	/* ^C and ^Z are for this process, which is not the first of its namespace. */
+	l->container.state.own_pid_namespace = false;
+	return 0;
+}
+
+int container_exec(struct arena *arena, const struct runtime_options *options,
+		   const struct exec_options *exec, int *status, struct error *err)
+{
+	struct launch l = {.arena = arena, .options = options};
+	cleanup_fd int pidfd = -1;
+
+	launch_init(&l);
+	*status = 0;
+	int result = prepare(&l, exec, &pidfd, err);
+	if (result == 0)
+		result = go(&l, exec, err);
+	/* What ^Z does to the whole container in `run` is for this one process here. */
+	fd_cleanup(&l.cgroup.dir);
+	if (result == 0 && !exec->detach)
+		result = supervise(&l, status, err);
+	launch_close(&l);
+	return result;
+}
