@@ -291,5 +291,7 @@ void plan_hooks(struct arena *arena, const struct config_hook_list *hooks, const
 const char *const *plan_mount_options(void);
 const char *const *plan_namespaces(void);
 const char *const *plan_capabilities(void);
+const char *const *plan_memory_modes(void);
+const char *const *plan_memory_flags(void);
 
 #endif

@@ -39,6 +39,13 @@ enum sandbox_event {
 				   on record: until then it ends with the runtime */
 };
 
+/*
+ * Puts the calling process on these CPUs (sched_setaffinity(2)); without any it does nothing. exec:
+ * the runtime does it with plan->initial_cpus before it clones. name is "initial" or "final", for
+ * the message. Returns 0, or -1 with err set.
+ */
+int affinity_set(const struct plan_number_set *cpus, const char *name, struct error *err);
+
 /* Waits for the next event. A terminal's master arrives in out->console on the way. Returns 0, or
  * -1 with err set by the child's own report (or "killed by signal N" when it died silently). */
 int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_event *event,

@@ -279,5 +279,5 @@ int plan_mounts(struct planner *p)
 	/* With a /dev of its own, nothing on the image needs to be a device or set-user-ID. */
 	if (p->hardening->no_setid_binds)
 		p->plan->rootfs_attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-	return 0;
+	return plan_mount_label(p);
 }

@@ -60,6 +60,15 @@ bool home_is_sane(const char *home);
 /* process.c */
 int plan_process(struct planner *p);
 int plan_sysctls(struct planner *p);
+/* attributes.c: where and when it runs */
+int plan_attributes(struct planner *p);
+/* "0-3,7" as a set of CPUs; NULL and "" leave *out as it is. path is for the message. */
+int plan_cpu_list(struct planner *p, const char *path, const char *text,
+		  struct plan_number_set *out);
+/* lsm.c: AppArmor and SELinux; plan_mount_label() once all mounts are there */
+int plan_lsm(struct planner *p);
+int plan_mount_label(struct planner *p);
+int plan_label_mounts(struct planner *p, const char *label);
 /* plan.c */
 int plan_filters(struct planner *p);
 /* capabilities.c */

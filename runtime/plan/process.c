@@ -60,8 +60,9 @@ static int plan_personality(struct planner *p)
 		return 0;
 	if (wanted->flags.n)
 		return error_set(p->err,
-				 "linux.personality.flags: not supported by this version of "
-				 "runsafe yet");
+				 "linux.personality.flags: expected an empty list (the "
+				 "specification defines no flag), got \"%s\"",
+				 wanted->flags.items[0]);
 	p->plan->personality_set = true;
 	p->plan->personality =
 	    wanted->domain && strcmp(wanted->domain, "LINUX32") == 0 ? PER_LINUX32 : PER_LINUX;
@@ -88,5 +89,7 @@ int plan_process(struct planner *p)
 	plan->new_keyring = p->hardening->new_keyring;
 	plan->oom_score_adj_set = process->oom_score_adj.set;
 	plan->oom_score_adj = (int)process->oom_score_adj.value;
-	return plan_rlimits(p) < 0 ? -1 : plan_personality(p);
+	if (plan_rlimits(p) < 0 || plan_personality(p) < 0 || plan_attributes(p) < 0)
+		return -1;
+	return plan_lsm(p);
 }

@@ -22,11 +22,15 @@ int step_propagation(struct child *child, struct error *err)
 /* A tmpfs of our own below the rootfs, for generated files and what masks other paths. */
 static int make_scratch(struct child *child, int point, struct error *err)
 {
-	struct str_pair data[] = {{(char *)"mode", (char *)"0755"}, {(char *)"size", (char *)"1m"}};
+	/* What masks a path is as readable for the workload as its other mounts. */
+	const char *mount_label = child->plan->mount_label;
+	struct str_pair data[] = {{(char *)"mode", (char *)"0755"},
+				  {(char *)"size", (char *)"1m"},
+				  {(char *)"context", (char *)mount_label}};
 	struct plan_mount scratch = {
 	    .type = "tmpfs",
 	    .source = "runsafe",
-	    .data = {.items = data, .n = 2},
+	    .data = {.items = data, .n = mount_label ? 3 : 2},
 	    .data_text = "mode=0755,size=1m",
 	    .attr = {.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC},
 	};
@@ -169,6 +173,8 @@ static int attach_new(struct child *child, const struct plan_mount *m, struct er
 	if (m->copy_up && (m->attr.set & MOUNT_ATTR_RDONLY) &&
 	    sys_set_attr(mounted, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
 		return error_errno(err, errno, "%s: making it read-only", m->label);
+	if (lsm_label_mount(child->plan, m, mounted, err) < 0)
+		return -1;
 	if (sys_move_mount(mounted, target) < 0)
 		return explain_attach(m, errno, err);
 	if (m->attr.propagation &&

@@ -133,6 +133,8 @@ int step_keyring(struct child *child, struct error *err)
 {
 	if (!child->plan->new_keyring)
 		return 0;
+	if (lsm_label_keys(child->plan, err) < 0)
+		return -1;
 	/* A kernel without keyrings has no keys to leak. */
 	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
 		return error_errno(err, errno,

@@ -270,6 +270,11 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 			    sandbox_continue(sandbox, err) < 0)
 				return -1;
 			break;
+		case MESSAGE_PRIORITIES:
+			if (priorities_set(plan, sandbox->pid, err) < 0 ||
+			    sandbox_continue(sandbox, err) < 0)
+				return -1;
+			break;
 		case MESSAGE_CONSOLE:
 			sandbox->console = got.fd;
 			break;

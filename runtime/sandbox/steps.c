@@ -41,9 +41,16 @@ const struct step sandbox_steps[] = {
     {"oomScoreAdj", step_oom_score},
     {"rlimits", step_rlimits},
     {"personality", step_personality},
+    /* As the host's root, for CAP_SYS_NICE; a deadline scheduler forbids to fork (sched(7)), so
+     * after the runtime's hooks. */
+    {"priorities", step_priorities},
+    {"memory policy", step_memory_policy},
     /* As root: a working directory of root's (WORKDIR /root) is still entered. */
     {"cwd", step_cwd},
     {"stdio", step_stdio},
+    /* They take effect at the exec; while the host's /proc is still open. */
+    {"apparmorProfile", step_apparmor},
+    {"selinuxLabel", step_selinux},
     {"descriptors", step_descriptors},
     /* Without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes before that goes. */
     {"seccomp (privileged)", step_seccomp_early},
@@ -69,8 +76,13 @@ const struct step sandbox_exec_steps[] = {
     {"oomScoreAdj", step_oom_score},
     {"rlimits", step_rlimits},
     {"personality", step_personality},
+    {"priorities", step_priorities},
+    {"memory policy", step_memory_policy},
+    {"final CPUs", step_final_cpus},
     {"cwd", step_cwd},
     {"stdio", step_stdio},
+    {"apparmorProfile", step_apparmor},
+    {"selinuxLabel", step_selinux},
     {"descriptors", step_descriptors},
     {"seccomp (privileged)", step_seccomp_early},
     {"capability bounding set", step_bounding_set},
