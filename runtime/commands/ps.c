@@ -188,6 +188,8 @@ int ps_main(int argc, char **argv, const struct runtime_options *options, struct
 	}
 	/* What follows the id is for the program ps. */
 	str_list_add(arena, &words, name);
+	if (first + 1 < argc && strcmp(argv[first + 1], "--") == 0)
+		first++;
 	for (int i = first + 1; i < argc; i++)
 		str_list_add(arena, &words, argv[i]);
 	if (words.n == 1)

@@ -111,8 +111,8 @@ static void memory_with_and_without_a_limit(void **state)
 	assert_int_equal(stats.n_memory_stat, 3);
 	assert_string_equal(stats.memory_stat[1].name, "file");
 	assert_int_equal(stats.memory_stat[1].value, 200);
-	assert_int_equal(stats.low * 10000 + stats.high * 1000 + stats.max * 100 +
-			     stats.oom * 10 + stats.oom_kill,
+	assert_int_equal(stats.low * 10000 + stats.high * 1000 + stats.max * 100 + stats.oom * 10 +
+			     stats.oom_kill,
 			 12345);
 }
 
