@@ -65,8 +65,10 @@ static int make_plan(struct launch *l, const struct exec_options *exec, int pidf
 	/* All that was read of /proc/PID was its own if it is still alive now. */
 	if (process_wait(pidfd, 0) == 0)
 		return error_set(err, "cannot exec in %s: container not running", state->id);
-	if (l->plan.protect_binary)
+	if (l->plan.protect_binary) {
+		exec_process_again(exec);
 		return seal_and_reexecute(err);
+	}
 	if (l->plan.terminal && exec->detach && !exec->console_socket)
 		return error_set(err, "cannot allocate a terminal for a detached process without "
 				      "--console-socket");

@@ -8,4 +8,8 @@
 int exec_process(struct arena *arena, const struct exec_options *exec,
 		 const struct config_process *own, struct config_process *out, struct error *err);
 
+/* Before this program executes itself again: makes what exec_process() has read from standard input
+ * readable once more. */
+void exec_process_again(const struct exec_options *exec);
+
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -113,6 +114,26 @@ static void add_capabilities(struct arena *arena, const struct str_list *added,
 	add_to(arena, &c->ambient, added);
 }
 
+/*
+ * Standard input is read once more where this program executes itself again (container/seal.c): a
+ * pipe's content is kept in a file for that. The process finds it at its end, as it would have.
+ */
+static int keep_input(const char *text, size_t length)
+{
+	if (lseek(0, 0, SEEK_CUR) >= 0)
+		return 0;
+	cleanup_fd int copy = memfd_create("process", MFD_CLOEXEC);
+	if (copy < 0 || fd_write_all(copy, text, length) < 0)
+		return -1;
+	return dup2(copy, 0) < 0 ? -1 : 0;
+}
+
+void exec_process_again(const struct exec_options *exec)
+{
+	if (exec->process_file && strcmp(exec->process_file, "-") == 0)
+		(void)lseek(0, 0, SEEK_SET);
+}
+
 /* What the object leaves open is the container's, as runc has it. */
 static int read_file(struct arena *arena, const char *path, const struct config_process *own,
 		     struct config_process *out, struct error *err)
@@ -122,7 +143,8 @@ static int read_file(struct arena *arena, const char *path, const struct config_
 	size_t length;
 	char *text;
 
-	if (fd < 0 || fd_read_all(arena, fd, JSON_MAX_BYTES, &text, &length) < 0)
+	if (fd < 0 || fd_read_all(arena, fd, JSON_MAX_BYTES, &text, &length) < 0 ||
+	    (is_stdin && keep_input(text, length) < 0))
 		return error_errno(err, errno, "--process: reading %s", path);
 	if (config_parse_process(arena, is_stdin ? "standard input" : path, text, length, out,
 				 err) < 0)
