@@ -70,6 +70,10 @@ const char *policy_builtin_text(const char *name, size_t *length);
 /* The policy's own name (key "name"), for messages and the state. */
 const char *policy_name(const struct policy *policy);
 
+/* Whether the annotation org.criu.config, which may come from an image and names programs that
+ * criu runs as root, is honoured by checkpoint and restore (only under `oci`). */
+bool policy_takes_criu_config(const struct policy *policy);
+
 /* A tmpfs that the policy adds before config's first mount, unless config mounts exactly there
  * (plan compares after symlinks are resolved). */
 struct hardening_tmpfs {

@@ -129,7 +129,11 @@ static bool in_user_namespace(void)
 
 bool policy_user_namespace(const struct config *config)
 {
-	return config->linux_.n_uid_mappings && in_user_namespace();
+	bool mapped = config->linux_.n_uid_mappings > 0;
+
+	for (size_t i = 0; i < config->n_mounts; i++)
+		mapped |= config->mounts[i].n_uid_mappings > 0;
+	return mapped && in_user_namespace();
 }
 
 static int take_allow(struct arena *arena, const struct str_list *texts, struct policy_input *out,

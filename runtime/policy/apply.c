@@ -13,8 +13,10 @@ static int (*const rules[])(struct apply *) = {
     rule_home,
     rule_capabilities,
     rule_privileges,
+    rule_priority,
     rule_rootfs,
     rule_mounts,
+    rule_idmaps,
     /* sysctl and tmpfs look at the namespaces and limits that are there in the end. */
     rule_namespaces,
     rule_paths,

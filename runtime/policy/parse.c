@@ -209,6 +209,11 @@ const struct policy *policy_parse_recorded(struct arena *arena, const char *labe
 	return parse(arena, label, text, length, true, err);
 }
 
+bool policy_takes_criu_config(const struct policy *policy)
+{
+	return policy->criu_config.value;
+}
+
 const char *policy_name(const struct policy *policy)
 {
 	return policy->name;

@@ -30,6 +30,11 @@ struct policy_capabilities {
 	struct str_list give; /* "CAP_X", in all five sets */
 };
 
+struct policy_process {
+	char *priority; /* what puts a process ahead of others */
+	char *labels;	/* exec's own AppArmor profile or SELinux label */
+};
+
 struct policy_seccomp {
 	struct opt_bool builtin;
 	struct str_list allow;
@@ -99,6 +104,7 @@ struct policy {
 	struct policy_capabilities capabilities;
 	struct opt_bool no_new_privileges;
 	struct policy_seccomp seccomp;
+	struct policy_process process;
 	struct policy_rootfs rootfs;
 	struct policy_mounts mounts;
 	struct policy_namespaces namespaces;
@@ -109,6 +115,7 @@ struct policy {
 	struct str_list annotations;	    /* settings that annotations may use */
 	struct str_list allow;		    /* settings that --allow may use */
 	struct str_list systemd_properties; /* org.systemd.property.* that are honoured */
+	struct opt_bool criu_config;	    /* the annotation org.criu.config is honoured */
 };
 
 enum limit_type { LIMIT_MEMORY = 0, LIMIT_SWAP, LIMIT_CPUS, LIMIT_PIDS, LIMIT_TYPES };
@@ -131,7 +138,8 @@ struct apply {
 	struct policy policy; /* in->policy with --allow and the accepted annotations in it */
 	struct limit lower[LIMIT_TYPES]; /* what annotations ask for: never above what rules give */
 	bool collect;
-	bool no_file; /* exec, update: what is wrong stands on the command line, or is an engine's */
+	bool
+	    no_file; /* exec, update: what is wrong stands on the command line, or is an engine's */
 	bool uid_replaced;
 	struct config *cfg;
 	struct hardening *out;
@@ -157,14 +165,20 @@ int rule_mapping(struct apply *a);
 int rule_home(struct apply *a);
 int rule_capabilities(struct apply *a);
 int rule_privileges(struct apply *a);
+int rule_priority(struct apply *a);
 int rule_rootfs(struct apply *a);
 int rule_mounts(struct apply *a);
+int rule_idmaps(struct apply *a);
 int rule_namespaces(struct apply *a);
 int rule_paths(struct apply *a);
 int rule_devices(struct apply *a);
 int rule_limits(struct apply *a);
 int rule_tmpfs(struct apply *a);
 int rule_sysctl(struct apply *a);
+
+/* And those of exec alone; container is the effective config. */
+int exec_oom_score(struct apply *a, const struct config *container);
+int exec_labels(struct apply *a, const struct config *container);
 
 /* One name that --allow and annotations know. */
 struct setting;

@@ -51,7 +51,9 @@ static int apply_rules(struct apply *a, const struct config *container)
 	a->findings = findings;
 	if (exec_user(a, container) < 0 || rule_mapping(a) < 0 || rule_home(a) < 0)
 		return -1;
-	return rule_capabilities(a) < 0 ? -1 : rule_privileges(a);
+	if (rule_capabilities(a) < 0 || rule_privileges(a) < 0 || rule_priority(a) < 0)
+		return -1;
+	return exec_oom_score(a, container) < 0 ? -1 : exec_labels(a, container);
 }
 
 int policy_apply_process(struct arena *arena, const struct policy_input *in,

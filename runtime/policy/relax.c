@@ -89,7 +89,7 @@ int rule_annotations(struct apply *a)
 			return -1;
 		/* Words to crun: hooks, handlers and checkpoints on an image's word. */
 		if (prefix_rest(pair->key, "run.oci.") != NULL ||
-		    prefix_rest(pair->key, "org.criu.") != NULL)
+		    (prefix_rest(pair->key, "org.criu.") != NULL && !a->policy.criu_config.value))
 			noted(a, path, "not honoured: runsafe takes no orders from it");
 	}
 	return 0;

@@ -95,6 +95,10 @@ static const struct setting settings[] = {
      .syntax = "NUMBER",
      .help = "pids=NUMBER|unlimited: processes where config.json says none (an annotation only "
 	     "lowers)"},
+    {.name = "priority",
+     KEEP(process.priority),
+     .help = "priority: real-time scheduling and I/O, a nice below 0, and the like, where "
+	     "config.json asks for it"},
     {.name = "root",
      KEEP(user.root),
      .help = "root: uid 0 stays uid 0 (still without capabilities)"},

@@ -59,6 +59,13 @@ static const struct json_field capabilities_fields[] = {
 };
 static const struct json_table capabilities_table = TABLE(policy_capabilities, capabilities_fields);
 
+static const struct json_field process_fields[] = {
+    WORDS(policy_process, "priority", priority, WORD_DROP, WORD_REFUSE, WORD_KEEP),
+    WORDS(policy_process, "labels", labels, WORD_REPLACE, WORD_REFUSE, WORD_KEEP),
+    END,
+};
+static const struct json_table process_table = TABLE(policy_process, process_fields);
+
 static const struct json_field seccomp_fields[] = {
     FIELD(policy_seccomp, "builtin", JSON_OPT_BOOL, builtin),
     FIELD(policy_seccomp, "allow", JSON_STRING_LIST, allow),
@@ -156,6 +163,7 @@ static const struct json_field policy_fields[] = {
     OBJECT("capabilities", capabilities, capabilities_table),
     FIELD(policy, "noNewPrivileges", JSON_OPT_BOOL, no_new_privileges),
     OBJECT("seccomp", seccomp, seccomp_table),
+    OBJECT("process", process, process_table),
     OBJECT("rootfs", rootfs, rootfs_table),
     OBJECT("mounts", mounts, mounts_table),
     OBJECT("namespaces", namespaces, namespaces_table),
@@ -166,6 +174,7 @@ static const struct json_field policy_fields[] = {
     FIELD(policy, "annotations", JSON_STRING_LIST, annotations),
     FIELD(policy, "allow", JSON_STRING_LIST, allow),
     FIELD(policy, "systemdProperties", JSON_STRING_LIST, systemd_properties),
+    FIELD(policy, "criuConfig", JSON_OPT_BOOL, criu_config),
     END,
 };
 const struct json_table policy_table = TABLE(policy, policy_fields);

@@ -108,8 +108,15 @@ static void an_annotation_of_others_is_nothing_to_us(void **state)
 			 accepted("default", &(struct parts){.root = NULL}, NULL)->findings.n);
 	assert_non_null(finding_at(accepted("default", &crun, NULL), FINDING_NOTE,
 				   "annotations.run.oci.handler"));
-	assert_non_null(
+	assert_non_null(finding_at(accepted("default", &criu, NULL), FINDING_NOTE,
+				   "annotations.org.criu.config"));
+	assert_false(policy_takes_criu_config(policy_of("default")));
+	assert_false(policy_takes_criu_config(policy_of("strict")));
+	/* It is honoured there: nothing to note. */
+	unchanged(accepted("oci", &criu, NULL));
+	assert_null(
 	    finding_at(accepted("oci", &criu, NULL), FINDING_NOTE, "annotations.org.criu.config"));
+	assert_true(policy_takes_criu_config(policy_of("oci")));
 }
 
 static void systemd_properties_are_the_harmless_five(void **state)
