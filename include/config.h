@@ -84,6 +84,8 @@ struct config_io_priority {
 	int64_t priority; /* 0 to 7 */
 };
 
+/* Lists of CPUs (0 to 8191) and memory nodes (0 to 1023) are checked: numbers and ascending ranges,
+ * comma-separated, blanks around them. */
 struct config_cpu_affinity {
 	char *initial; /* "0-3,7"; NULL: leave */
 	char *final_;
@@ -278,7 +280,7 @@ struct config_personality {
 };
 
 struct config_intel_rdt {
-	char *clos_id; /* NULL: the container's id */
+	char *clos_id; /* NULL: the container's id; "/": resctrl's own folder, the default class */
 	struct str_list schemata;
 	char *l3_cache_schema;
 	char *mem_bw_schema;
@@ -357,8 +359,8 @@ int config_parse_seccomp(struct arena *arena, const char *label, const char *tex
 int config_parse_resources(struct arena *arena, const char *label, const char *text, size_t length,
 			   struct config_resources *out, struct error *err);
 
-/* Reads a process object that is the whole text (exec --process). Unlike in config.json, args must
- * be there. Returns 0, or -1 with err set. */
+/* Reads a process object that is the whole text (exec --process). args and cwd must be there.
+ * Returns 0, or -1 with err set. */
 int config_parse_process(struct arena *arena, const char *label, const char *text, size_t length,
 			 struct config_process *out, struct error *err);
 
@@ -375,6 +377,10 @@ void config_write_seccomp(struct json_writer *w, const char *key, const struct c
 
 /* The hardened config.json that `runsafe spec` prints; filled into *out with arena memory. */
 void config_spec(struct arena *arena, struct config *out);
+
+/* The words of linux.memoryPolicy, NULL-ended. */
+const char *const *config_memory_policy_modes(void);
+const char *const *config_memory_policy_flags(void);
 
 /* The first namespace of that type, or NULL. */
 struct config_namespace *config_namespace_find(const struct config_linux *linux_, const char *type);

@@ -38,8 +38,8 @@ enum json_kind {
 	JSON_OBJECT_MAP, /* the same for an object of objects: each element's table->key_offset is a
 			    char * that gets the key */
 	JSON_IGNORE,	 /* any value, passed over (known, and without meaning for us) */
-	JSON_UNBUILT	 /* a non-empty value is an error: "not supported by this version of
-			    runsafe"; null, "", {}, [], 0 and false count as absent */
+	JSON_REFUSED	 /* a non-empty value is an error that gives the field's why; null, "", {},
+			    [], 0 and false count as absent */
 };
 
 enum json_flag {
@@ -62,6 +62,7 @@ struct json_field {
 	const char *const *words; /* JSON_STRING, JSON_STRING_LIST: accepted words, NULL-ended */
 	unsigned int flags;	  /* enum json_flag */
 	size_t set_offset; /* of a bool set to true when the key was there and not null; 0: none */
+	const char *why;   /* JSON_REFUSED: the reason, behind "not supported: " */
 };
 
 #define JSON_NO_OFFSET ((size_t)-1)

@@ -18,9 +18,9 @@ static int go_on_if(int result)
 	return result == 0;
 }
 
-static int fail_unbuilt(struct json_reader *r)
+static int fail_refused(struct json_reader *r)
 {
-	return json_fail(r, "not supported by this version of runsafe; leave it out");
+	return json_fail(r, "not supported: %s; leave it out", r->refused->why);
 }
 
 static int on_value(struct json_reader *r, const struct json_got *got)
@@ -29,7 +29,7 @@ static int on_value(struct json_reader *r, const struct json_got *got)
 	const struct json_field *field;
 
 	if (r->skip > 0)
-		return r->unbuilt ? go_on_if(fail_unbuilt(r)) : GO_ON;
+		return r->refused ? go_on_if(fail_refused(r)) : GO_ON;
 	if (r->depth == 0)
 		return go_on_if(
 		    json_fail(r, "expected an object, got %s", json_got_text(r->arena, got)));
@@ -151,8 +151,8 @@ static int on_begin(struct json_reader *r, bool object)
 	enum json_kind kind;
 
 	if (r->skip > 0) {
-		if (r->unbuilt)
-			return go_on_if(fail_unbuilt(r));
+		if (r->refused)
+			return go_on_if(fail_refused(r));
 		r->skip++;
 		return GO_ON;
 	}
@@ -164,9 +164,9 @@ static int on_begin(struct json_reader *r, bool object)
 	}
 	frame = &r->frames[r->depth - 1];
 	kind = json_wanted(frame);
-	if (kind == JSON_IGNORE || kind == JSON_UNBUILT) {
+	if (kind == JSON_IGNORE || kind == JSON_REFUSED) {
 		r->skip = 1;
-		r->unbuilt = kind == JSON_UNBUILT;
+		r->refused = kind == JSON_REFUSED ? frame->field : NULL;
 		return GO_ON;
 	}
 	field = frame->field;
@@ -206,7 +206,7 @@ static int on_key(void *ctx, const unsigned char *text, size_t length)
 	uint64_t bit;
 
 	if (r->skip > 0)
-		return r->unbuilt ? go_on_if(fail_unbuilt(r)) : GO_ON;
+		return r->refused ? go_on_if(fail_refused(r)) : GO_ON;
 	if (frame->shape == IN_MAP) {
 		frame->key = arena_strndup(r->arena, key, length);
 		if (memchr(key, '\0', length))

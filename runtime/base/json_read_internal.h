@@ -27,9 +27,9 @@ struct json_reader {
 	void *out;
 	struct json_frame frames[JSON_MAX_DEPTH + 1];
 	size_t depth;
-	size_t skip;  /* nesting inside a value that is passed over */
-	bool unbuilt; /* that value must be empty */
-	bool failed;  /* err is set */
+	size_t skip;			  /* nesting inside a value that is passed over */
+	const struct json_field *refused; /* whose value that is: it must be empty; or NULL */
+	bool failed;			  /* err is set */
 };
 
 enum json_got_kind { GOT_NULL = 1, GOT_BOOL, GOT_NUMBER, GOT_STRING, GOT_LIST, GOT_OBJECT };

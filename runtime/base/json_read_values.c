@@ -336,11 +336,10 @@ int json_store(struct json_reader *r, struct json_frame *frame, const struct jso
 	switch (kind) {
 	case JSON_IGNORE:
 		return 0;
-	case JSON_UNBUILT:
+	case JSON_REFUSED:
 		if (counts_as_absent(got))
 			return 0;
-		return json_fail(r,
-				 "not supported by this version of runsafe; leave it out (got %s)",
+		return json_fail(r, "not supported: %s; leave it out (got %s)", frame->field->why,
 				 json_got_text(r->arena, got));
 	case JSON_STRING:
 		return store_string(r, frame, got);

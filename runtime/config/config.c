@@ -95,13 +95,17 @@ static int check_annotations(const struct config_check *c, const struct str_map 
 
 static int check(const struct config_check *c, const struct config *cfg)
 {
+	struct config_check process = *c;
+
+	process.at = "process.";
 	if (!is_version_1(cfg->oci_version))
 		return config_wrong(c, "ociVersion: expected a version from 1.0.0 to 1.3.0, got %s",
 				    json_shown(c->arena, cfg->oci_version));
 	if (check_name(c, "hostname", cfg->hostname) < 0 ||
 	    check_name(c, "domainname", cfg->domainname) < 0 ||
-	    check_annotations(c, &cfg->annotations) < 0 ||
-	    config_check_process(c, &cfg->process) < 0 || config_check_hooks(c, &cfg->hooks) < 0)
+	    check_annotations(c, &cfg->annotations) < 0 || config_check_mounts(c, cfg) < 0 ||
+	    config_check_process(&process, &cfg->process) < 0 ||
+	    config_check_hooks(c, &cfg->hooks) < 0)
 		return -1;
 	return config_check_linux(c, &cfg->linux_);
 }
@@ -147,4 +151,15 @@ int config_parse_resources(struct arena *arena, const char *label, const char *t
 	if (json_read(arena, label, text, length, &config_resources_table, out, err) < 0)
 		return -1;
 	return config_check_resources(&c, out);
+}
+
+int config_parse_process(struct arena *arena, const char *label, const char *text, size_t length,
+			 struct config_process *out, struct error *err)
+{
+	struct config_check c = {arena, label, "", err};
+
+	memset(out, 0, sizeof(*out));
+	if (json_read(arena, label, text, length, &config_process_table, out, err) < 0)
+		return -1;
+	return config_check_process(&c, out);
 }

@@ -18,10 +18,10 @@
 	FIELD(struct_, items_, key_, kind_, .count_offset = offsetof(struct struct_, n_),          \
 	      .table = (table_), __VA_ARGS__)
 
-/* What a later version builds: refused by name when it says something, never passed over. */
-#define UNBUILT(key_)                                                                              \
+/* What can not be honoured: refused by name when it says something, never passed over. */
+#define REFUSED(key_, why_)                                                                        \
 	{                                                                                          \
-		.key = (key_), .kind = JSON_UNBUILT                                                \
+		.key = (key_), .kind = JSON_REFUSED, .why = (why_)                                 \
 	}
 
 #define FIELDS_END                                                                                 \
@@ -47,6 +47,13 @@ extern const struct json_table config_mount_table;
 extern const struct json_table config_process_table;
 extern const struct json_table config_hooks_table;
 extern const struct json_table config_linux_table;
+extern const struct json_table config_id_mapping_table;
+extern const struct json_table config_scheduler_table;
+extern const struct json_table config_io_priority_table;
+extern const struct json_table config_cpu_affinity_table;
+extern const struct json_table config_memory_policy_table;
+extern const struct json_table config_intel_rdt_table;
+extern const struct json_table config_net_device_table;
 extern const struct json_table config_resources_table;
 extern const struct json_table config_seccomp_table;
 
@@ -67,6 +74,17 @@ int config_wrong(const struct config_check *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Each returns 0, or -1 with err set. */
+int config_check_label(const struct config_check *c, const char *key, const char *label);
+int config_check_mappings(const struct config_check *c, const char *key,
+			  const struct config_id_mapping *list, size_t n);
+int config_check_mounts(const struct config_check *c, const struct config *cfg);
+int config_check_scheduler(const struct config_check *c, const struct config_scheduler *s);
+int config_check_cpu_affinity(const struct config_check *c,
+			      const struct config_cpu_affinity *affinity);
+int config_check_memory_policy(const struct config_check *c,
+			       const struct config_memory_policy *policy);
+int config_check_intel_rdt(const struct config_check *c, const struct config_intel_rdt *rdt);
+int config_check_net_devices(const struct config_check *c, const struct config_linux *linux_);
 int config_check_env(const struct config_check *c, const char *key, const struct str_list *env);
 int config_check_process(const struct config_check *c, const struct config_process *process);
 int config_check_hooks(const struct config_check *c, const struct config_hooks *hooks);
@@ -78,6 +96,10 @@ int config_check_seccomp(const struct config_check *c, const struct config_secco
 void config_write_linux(struct json_writer *w, const struct config_linux *linux_);
 void config_write_resources(struct json_writer *w, const char *key,
 			    const struct config_resources *res);
+
+/* A list that is left out when it is empty. */
+void config_write_mappings(struct json_writer *w, const char *key,
+			   const struct config_id_mapping *mappings, size_t n);
 
 /* Members that may be absent. */
 void config_write_text(struct json_writer *w, const char *key, const char *text);

@@ -30,7 +30,7 @@ static const struct json_field id_mapping_fields[] = {
     FIELDS_END,
 };
 
-static const struct json_table id_mapping_table = TABLE(config_id_mapping, id_mapping_fields);
+const struct json_table config_id_mapping_table = TABLE(config_id_mapping, id_mapping_fields);
 
 static const struct json_field time_offset_fields[] = {
     FIELD(config_time_offset, secs, "secs", JSON_I64),
@@ -73,9 +73,9 @@ static const struct json_field linux_fields[] = {
     OBJECTS(config_linux, namespaces, n_namespaces, "namespaces", JSON_OBJECT_LIST,
 	    &namespace_table, .set_offset = offsetof(struct config_linux, namespaces_present)),
     OBJECTS(config_linux, uid_mappings, n_uid_mappings, "uidMappings", JSON_OBJECT_LIST,
-	    &id_mapping_table),
+	    &config_id_mapping_table),
     OBJECTS(config_linux, gid_mappings, n_gid_mappings, "gidMappings", JSON_OBJECT_LIST,
-	    &id_mapping_table),
+	    &config_id_mapping_table),
     OBJECTS(config_linux, time_offsets, n_time_offsets, "timeOffsets", JSON_OBJECT_MAP,
 	    &time_offset_table),
     OBJECTS(config_linux, devices, n_devices, "devices", JSON_OBJECT_LIST, &device_table),
@@ -88,10 +88,12 @@ static const struct json_field linux_fields[] = {
     FIELD(config_linux, masked_paths, "maskedPaths", JSON_STRING_LIST, .flags = JSON_ABSOLUTE),
     FIELD(config_linux, readonly_paths, "readonlyPaths", JSON_STRING_LIST, .flags = JSON_ABSOLUTE),
     FIELD(config_linux, personality, "personality", JSON_OPT_OBJECT, .table = &personality_table),
-    UNBUILT("mountLabel"),
-    UNBUILT("intelRdt"),
-    UNBUILT("memoryPolicy"),
-    UNBUILT("netDevices"),
+    FIELD(config_linux, mount_label, "mountLabel", JSON_STRING, .flags = JSON_EMPTY_ABSENT),
+    FIELD(config_linux, intel_rdt, "intelRdt", JSON_OPT_OBJECT, .table = &config_intel_rdt_table),
+    FIELD(config_linux, memory_policy, "memoryPolicy", JSON_OPT_OBJECT,
+	  .table = &config_memory_policy_table),
+    OBJECTS(config_linux, net_devices, n_net_devices, "netDevices", JSON_OBJECT_MAP,
+	    &config_net_device_table),
     FIELDS_END,
 };
 
@@ -121,14 +123,9 @@ static int check_namespaces(const struct config_check *c, const struct config_li
 	return 0;
 }
 
-static int check_mappings(const struct config_check *c, const struct config_linux *linux_,
-			  const char *key, const struct config_id_mapping *list, size_t n)
+int config_check_mappings(const struct config_check *c, const char *key,
+			  const struct config_id_mapping *list, size_t n)
 {
-	if (n > 0 && !config_namespace_find(linux_, "user"))
-		return config_wrong(c,
-				    "%s: expected only with a namespace of type user in "
-				    "linux.namespaces",
-				    key);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t first =
 		    list[i].container_id > list[i].host_id ? list[i].container_id : list[i].host_id;
@@ -141,6 +138,21 @@ static int check_mappings(const struct config_check *c, const struct config_linu
 					    key, i, first + list[i].size - 1);
 	}
 	return 0;
+}
+
+static int check_user_mappings(const struct config_check *c, const struct config_linux *linux_)
+{
+	if ((linux_->n_uid_mappings || linux_->n_gid_mappings) &&
+	    !config_namespace_find(linux_, "user"))
+		return config_wrong(c,
+				    "%s: expected only with a namespace of type user in "
+				    "linux.namespaces",
+				    linux_->n_uid_mappings ? "uidMappings" : "gidMappings");
+	if (config_check_mappings(c, "uidMappings", linux_->uid_mappings, linux_->n_uid_mappings) <
+	    0)
+		return -1;
+	return config_check_mappings(c, "gidMappings", linux_->gid_mappings,
+				     linux_->n_gid_mappings);
 }
 
 static int check_time_offsets(const struct config_check *c, const struct config_linux *linux_)
@@ -210,13 +222,15 @@ int config_check_linux(const struct config_check *c, const struct config_linux *
 	struct config_check in = *c;
 
 	in.at = "linux.";
-	if (check_namespaces(&in, linux_) < 0 ||
-	    check_mappings(&in, linux_, "uidMappings", linux_->uid_mappings,
-			   linux_->n_uid_mappings) < 0 ||
-	    check_mappings(&in, linux_, "gidMappings", linux_->gid_mappings,
-			   linux_->n_gid_mappings) < 0 ||
+	if (check_namespaces(&in, linux_) < 0 || check_user_mappings(&in, linux_) < 0 ||
 	    check_time_offsets(&in, linux_) < 0 || check_devices(&in, linux_) < 0 ||
-	    check_sysctl(&in, &linux_->sysctl) < 0)
+	    check_sysctl(&in, &linux_->sysctl) < 0 ||
+	    config_check_label(&in, "mountLabel", linux_->mount_label) < 0 ||
+	    config_check_net_devices(&in, linux_) < 0)
+		return -1;
+	if (linux_->intel_rdt && config_check_intel_rdt(&in, linux_->intel_rdt) < 0)
+		return -1;
+	if (linux_->memory_policy && config_check_memory_policy(&in, linux_->memory_policy) < 0)
 		return -1;
 	if (linux_->personality && linux_->personality->flags.n > 0)
 		return config_wrong(

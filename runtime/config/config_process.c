@@ -79,11 +79,15 @@ static const struct json_field process_fields[] = {
     FIELD(config_process, capabilities, "capabilities", JSON_OBJECT, .table = &capabilities_table),
     FIELD(config_process, no_new_privileges, "noNewPrivileges", JSON_BOOL),
     FIELD(config_process, oom_score_adj, "oomScoreAdj", JSON_OPT_I64, .min = -1000, .max = 1000),
-    UNBUILT("apparmorProfile"),
-    UNBUILT("selinuxLabel"),
-    UNBUILT("scheduler"),
-    UNBUILT("ioPriority"),
-    UNBUILT("execCPUAffinity"),
+    FIELD(config_process, apparmor_profile, "apparmorProfile", JSON_STRING,
+	  .flags = JSON_EMPTY_ABSENT),
+    FIELD(config_process, selinux_label, "selinuxLabel", JSON_STRING, .flags = JSON_EMPTY_ABSENT),
+    FIELD(config_process, scheduler, "scheduler", JSON_OPT_OBJECT,
+	  .table = &config_scheduler_table),
+    FIELD(config_process, io_priority, "ioPriority", JSON_OPT_OBJECT,
+	  .table = &config_io_priority_table),
+    FIELD(config_process, exec_cpu_affinity, "execCPUAffinity", JSON_OPT_OBJECT,
+	  .table = &config_cpu_affinity_table),
     FIELDS_END,
 };
 
@@ -101,6 +105,19 @@ int config_check_env(const struct config_check *c, const char *key, const struct
 	return 0;
 }
 
+/* It is written to a file of /proc whole, as one line, or stands in a mount's options. */
+int config_check_label(const struct config_check *c, const char *key, const char *label)
+{
+	for (const char *byte = label; byte && *byte; byte++) {
+		if ((unsigned char)*byte < ' ' || *byte == 0x7f || *byte == '"')
+			return config_wrong(c,
+					    "%s: expected a name without control characters and "
+					    "quotes, got %s",
+					    key, json_shown(c->arena, label));
+	}
+	return 0;
+}
+
 static int check_rlimits(const struct config_check *c, const struct config_process *process)
 {
 	for (size_t i = 0; i < process->n_rlimits; i++) {
@@ -108,16 +125,16 @@ static int check_rlimits(const struct config_check *c, const struct config_proce
 
 		if (limit->soft > limit->hard)
 			return config_wrong(c,
-					    "process.rlimits[%zu].soft: expected at most the hard "
+					    "rlimits[%zu].soft: expected at most the hard "
 					    "limit %" PRIu64 ", got %" PRIu64,
 					    i, limit->hard, limit->soft);
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(process->rlimits[j].type, limit->type) == 0)
 				return config_wrong(c,
-						    "process.rlimits[%zu].type: expected each "
+						    "rlimits[%zu].type: expected each "
 						    "limit once, got %s again (it is in "
-						    "process.rlimits[%zu])",
-						    i, limit->type, j);
+						    "%srlimits[%zu])",
+						    i, limit->type, c->at, j);
 		}
 	}
 	return 0;
@@ -128,8 +145,15 @@ int config_check_process(const struct config_check *c, const struct config_proce
 	if (!process->present)
 		return 0;
 	if (process->args.items[0][0] == '\0')
-		return config_wrong(c, "process.args[0]: expected the name of a program, got \"\"");
-	if (config_check_env(c, "process.env", &process->env) < 0)
+		return config_wrong(c, "args[0]: expected the name of a program, got \"\"");
+	if (config_check_env(c, "env", &process->env) < 0)
 		return -1;
-	return check_rlimits(c, process);
+	if (check_rlimits(c, process) < 0 ||
+	    config_check_label(c, "apparmorProfile", process->apparmor_profile) < 0 ||
+	    config_check_label(c, "selinuxLabel", process->selinux_label) < 0)
+		return -1;
+	if (process->scheduler && config_check_scheduler(c, process->scheduler) < 0)
+		return -1;
+	return process->exec_cpu_affinity ? config_check_cpu_affinity(c, process->exec_cpu_affinity)
+					  : 0;
 }

@@ -109,7 +109,19 @@ static const struct json_field hugepage_fields[] = {
 
 static const struct json_table hugepage_table = TABLE(config_hugepage_limit, hugepage_fields);
 
-/* network (net_cls, net_prio) has no counterpart in cgroup v2. */
+static const struct json_field rdma_fields[] = {
+    FIELD(config_rdma, hca_handles, "hcaHandles", JSON_OPT_U32),
+    FIELD(config_rdma, hca_objects, "hcaObjects", JSON_OPT_U32),
+    FIELDS_END,
+};
+
+static const struct json_table rdma_table = {
+    .size = sizeof(struct config_rdma),
+    .fields = rdma_fields,
+    .present_offset = JSON_NO_OFFSET,
+    .key_offset = offsetof(struct config_rdma, device),
+};
+
 static const struct json_field resources_fields[] = {
     OBJECTS(config_resources, devices, n_devices, "devices", JSON_OBJECT_LIST, &device_rule_table),
     FIELD(config_resources, memory, "memory", JSON_OBJECT, .table = &memory_table),
@@ -119,8 +131,8 @@ static const struct json_field resources_fields[] = {
     OBJECTS(config_resources, hugepage_limits, n_hugepage_limits, "hugepageLimits",
 	    JSON_OBJECT_LIST, &hugepage_table),
     FIELD(config_resources, unified, "unified", JSON_STRING_MAP),
-    UNBUILT("rdma"),
-    UNBUILT("network"),
+    OBJECTS(config_resources, rdma, n_rdma, "rdma", JSON_OBJECT_MAP, &rdma_table),
+    REFUSED("network", "cgroup v2 has neither net_cls nor net_prio"),
     FIELDS_END,
 };
 
@@ -213,6 +225,26 @@ static int check_hugepages(const struct config_check *c, const struct config_res
 	return 0;
 }
 
+/* The device's name is the first word of a line in rdma.max (cgroups(7)). */
+static int check_rdma(const struct config_check *c, const struct config_resources *res)
+{
+	for (size_t i = 0; i < res->n_rdma; i++) {
+		const struct config_rdma *limit = &res->rdma[i];
+
+		if (limit->device[0] == '\0' || strpbrk(limit->device, " \t\r\n\v\f/"))
+			return config_wrong(c,
+					    "rdma: expected names of RDMA devices such as mlx5_1, "
+					    "got %s",
+					    json_shown(c->arena, limit->device));
+		if (!limit->hca_handles.set && !limit->hca_objects.set)
+			return config_wrong(c,
+					    "rdma.%s: expected hcaHandles or hcaObjects or both, "
+					    "but both are missing",
+					    limit->device);
+	}
+	return 0;
+}
+
 /* A key is a file's name in the cgroup (config-linux.md, "Unified"). */
 static int check_unified(const struct config_check *c, const struct str_map *unified)
 {
@@ -231,7 +263,8 @@ static int check_unified(const struct config_check *c, const struct str_map *uni
 int config_check_resources(const struct config_check *c, const struct config_resources *res)
 {
 	if (check_devices(c, res) < 0 || check_cpu(c, &res->cpu) < 0 ||
-	    check_block_io(c, &res->block_io) < 0 || check_hugepages(c, res) < 0)
+	    check_block_io(c, &res->block_io) < 0 || check_hugepages(c, res) < 0 ||
+	    check_rdma(c, res) < 0)
 		return -1;
 	return check_unified(c, &res->unified);
 }

@@ -58,8 +58,10 @@ static const struct json_field seccomp_fields[] = {
     FIELD(config_seccomp, architectures, "architectures", JSON_STRING_LIST),
     FIELD(config_seccomp, flags, "flags", JSON_STRING_LIST, .words = flag_words),
     OBJECTS(config_seccomp, syscalls, n_syscalls, "syscalls", JSON_OBJECT_LIST, &rule_table),
-    UNBUILT("listenerPath"),
-    UNBUILT("listenerMetadata"),
+    FIELD(config_seccomp, listener_path, "listenerPath", JSON_STRING,
+	  .flags = JSON_ABSOLUTE | JSON_EMPTY_ABSENT),
+    FIELD(config_seccomp, listener_metadata, "listenerMetadata", JSON_STRING,
+	  .flags = JSON_EMPTY_ABSENT),
     FIELDS_END,
 };
 
@@ -77,6 +79,40 @@ static int check_errno(const struct config_check *c, const char *path, const cha
 			    max_errno, action, value.value);
 }
 
+static bool is_notify(const char *action)
+{
+	return strcmp(action, "SCMP_ACT_NOTIFY") == 0;
+}
+
+/* What would wait for an answer before the listener has the descriptor that it answers on: sending
+ * it is a syscall under the filter, too. */
+static int check_notify(const struct config_check *c, const struct config_seccomp *seccomp)
+{
+	if (seccomp->listener_metadata && !seccomp->listener_path)
+		return config_wrong(c, "listenerMetadata: expected only with listenerPath, but "
+				       "listenerPath is missing");
+	if (is_notify(seccomp->default_action))
+		return config_wrong(c, "defaultAction: expected an action other than "
+				       "SCMP_ACT_NOTIFY, which would stop the start itself");
+	for (size_t i = 0; i < seccomp->n_syscalls; i++) {
+		const struct config_seccomp_rule *rule = &seccomp->syscalls[i];
+
+		if (!is_notify(rule->action))
+			continue;
+		if (!seccomp->listener_path)
+			return config_wrong(c,
+					    "syscalls[%zu].action: expected SCMP_ACT_NOTIFY only "
+					    "with listenerPath, but listenerPath is missing",
+					    i);
+		if (str_list_has(&rule->names, "write"))
+			return config_wrong(c,
+					    "syscalls[%zu].names: expected syscalls other than "
+					    "write with SCMP_ACT_NOTIFY: the start itself needs it",
+					    i);
+	}
+	return 0;
+}
+
 int config_check_seccomp(const struct config_check *c, const struct config_seccomp *seccomp)
 {
 	if (check_errno(c, "defaultErrnoRet", seccomp->default_action, seccomp->default_errno_ret) <
@@ -90,5 +126,5 @@ int config_check_seccomp(const struct config_check *c, const struct config_secco
 		if (check_errno(c, path, rule->action, rule->errno_ret) < 0)
 			return -1;
 	}
-	return 0;
+	return check_notify(c, seccomp);
 }

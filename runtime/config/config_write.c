@@ -50,6 +50,8 @@ static void write_mounts(struct json_writer *w, const struct config *cfg)
 		config_write_text(w, "type", mount->type);
 		config_write_text(w, "source", mount->source);
 		config_write_list(w, "options", &mount->options);
+		config_write_mappings(w, "uidMappings", mount->uid_mappings, mount->n_uid_mappings);
+		config_write_mappings(w, "gidMappings", mount->gid_mappings, mount->n_gid_mappings);
 		json_object_end(w);
 	}
 	json_list_end(w);
@@ -97,6 +99,37 @@ static void write_rlimits(struct json_writer *w, const struct config_process *pr
 	json_list_end(w);
 }
 
+static void write_scheduler(struct json_writer *w, const struct config_scheduler *scheduler)
+{
+	json_object_begin(w, "scheduler");
+	json_string(w, "policy", scheduler->policy);
+	config_write_i64(w, "nice", scheduler->nice);
+	config_write_i64(w, "priority", scheduler->priority);
+	config_write_list(w, "flags", &scheduler->flags);
+	config_write_u64(w, "runtime", scheduler->runtime);
+	config_write_u64(w, "deadline", scheduler->deadline);
+	config_write_u64(w, "period", scheduler->period);
+	json_object_end(w);
+}
+
+static void write_scheduling(struct json_writer *w, const struct config_process *process)
+{
+	if (process->scheduler)
+		write_scheduler(w, process->scheduler);
+	if (process->io_priority) {
+		json_object_begin(w, "ioPriority");
+		json_string(w, "class", process->io_priority->class_);
+		json_i64(w, "priority", process->io_priority->priority);
+		json_object_end(w);
+	}
+	if (process->exec_cpu_affinity) {
+		json_object_begin(w, "execCPUAffinity");
+		config_write_text(w, "initial", process->exec_cpu_affinity->initial);
+		config_write_text(w, "final", process->exec_cpu_affinity->final_);
+		json_object_end(w);
+	}
+}
+
 static void write_process(struct json_writer *w, const struct config_process *process)
 {
 	json_object_begin(w, "process");
@@ -117,6 +150,9 @@ static void write_process(struct json_writer *w, const struct config_process *pr
 	write_rlimits(w, process);
 	json_bool(w, "noNewPrivileges", process->no_new_privileges);
 	config_write_i64(w, "oomScoreAdj", process->oom_score_adj);
+	config_write_text(w, "apparmorProfile", process->apparmor_profile);
+	config_write_text(w, "selinuxLabel", process->selinux_label);
+	write_scheduling(w, process);
 	json_object_end(w);
 }
 

@@ -15,7 +15,7 @@ static void write_namespaces(struct json_writer *w, const struct config_linux *l
 	json_list_end(w);
 }
 
-static void write_mappings(struct json_writer *w, const char *key,
+void config_write_mappings(struct json_writer *w, const char *key,
 			   const struct config_id_mapping *mappings, size_t n)
 {
 	if (n == 0)
@@ -109,6 +109,8 @@ void config_write_seccomp(struct json_writer *w, const char *key, const struct c
 		}
 		json_list_end(w);
 	}
+	config_write_text(w, "listenerPath", s->listener_path);
+	config_write_text(w, "listenerMetadata", s->listener_metadata);
 	json_object_end(w);
 }
 
@@ -120,12 +122,46 @@ static void write_personality(struct json_writer *w, const struct config_persona
 	json_object_end(w);
 }
 
+static void write_intel_rdt(struct json_writer *w, const struct config_intel_rdt *rdt)
+{
+	json_object_begin(w, "intelRdt");
+	config_write_text(w, "closID", rdt->clos_id);
+	config_write_list(w, "schemata", &rdt->schemata);
+	config_write_text(w, "l3CacheSchema", rdt->l3_cache_schema);
+	config_write_text(w, "memBwSchema", rdt->mem_bw_schema);
+	if (rdt->enable_monitoring)
+		json_bool(w, "enableMonitoring", true);
+	json_object_end(w);
+}
+
+static void write_memory_policy(struct json_writer *w, const struct config_memory_policy *policy)
+{
+	json_object_begin(w, "memoryPolicy");
+	json_string(w, "mode", policy->mode);
+	config_write_text(w, "nodes", policy->nodes);
+	config_write_list(w, "flags", &policy->flags);
+	json_object_end(w);
+}
+
+static void write_net_devices(struct json_writer *w, const struct config_linux *linux_)
+{
+	if (linux_->n_net_devices == 0)
+		return;
+	json_object_begin(w, "netDevices");
+	for (size_t i = 0; i < linux_->n_net_devices; i++) {
+		json_object_begin(w, linux_->net_devices[i].host_name);
+		config_write_text(w, "name", linux_->net_devices[i].name);
+		json_object_end(w);
+	}
+	json_object_end(w);
+}
+
 void config_write_linux(struct json_writer *w, const struct config_linux *linux_)
 {
 	json_object_begin(w, "linux");
 	write_namespaces(w, linux_);
-	write_mappings(w, "uidMappings", linux_->uid_mappings, linux_->n_uid_mappings);
-	write_mappings(w, "gidMappings", linux_->gid_mappings, linux_->n_gid_mappings);
+	config_write_mappings(w, "uidMappings", linux_->uid_mappings, linux_->n_uid_mappings);
+	config_write_mappings(w, "gidMappings", linux_->gid_mappings, linux_->n_gid_mappings);
 	write_time_offsets(w, linux_);
 	write_devices(w, linux_);
 	config_write_text(w, "cgroupsPath", linux_->cgroups_path);
@@ -140,5 +176,11 @@ void config_write_linux(struct json_writer *w, const struct config_linux *linux_
 	config_write_list(w, "readonlyPaths", &linux_->readonly_paths);
 	if (linux_->personality)
 		write_personality(w, linux_->personality);
+	config_write_text(w, "mountLabel", linux_->mount_label);
+	if (linux_->intel_rdt)
+		write_intel_rdt(w, linux_->intel_rdt);
+	if (linux_->memory_policy)
+		write_memory_policy(w, linux_->memory_policy);
+	write_net_devices(w, linux_);
 	json_object_end(w);
 }

@@ -122,6 +122,20 @@ static void write_hugepages(struct json_writer *w, const struct config_resources
 	json_list_end(w);
 }
 
+static void write_rdma(struct json_writer *w, const struct config_resources *res)
+{
+	if (res->n_rdma == 0)
+		return;
+	json_object_begin(w, "rdma");
+	for (size_t i = 0; i < res->n_rdma; i++) {
+		json_object_begin(w, res->rdma[i].device);
+		config_write_u32(w, "hcaHandles", res->rdma[i].hca_handles);
+		config_write_u32(w, "hcaObjects", res->rdma[i].hca_objects);
+		json_object_end(w);
+	}
+	json_object_end(w);
+}
+
 void config_write_resources(struct json_writer *w, const char *key,
 			    const struct config_resources *res)
 {
@@ -136,6 +150,7 @@ void config_write_resources(struct json_writer *w, const char *key,
 	}
 	write_block_io(w, &res->block_io);
 	write_hugepages(w, res);
+	write_rdma(w, res);
 	if (res->unified.n > 0)
 		json_string_map(w, "unified", &res->unified);
 	json_object_end(w);

@@ -24,9 +24,16 @@ static const char everything[] =
     "\"args\":[\"/bin/a\",\"\"],\"env\":[\"A=b\",\"E=\"],\"cwd\":\"/w\",\"capabilities\":{"
     "\"bounding\":[\"CAP_CHOWN\"],\"effective\":[],\"inheritable\":[],\"permitted\":[\"CAP_X\"],"
     "\"ambient\":[]},\"rlimits\":[{\"type\":\"RLIMIT_NOFILE\",\"soft\":1,\"hard\":"
-    "18446744073709551615}],\"noNewPrivileges\":true,\"oomScoreAdj\":-5},"
+    "18446744073709551615}],\"noNewPrivileges\":true,\"oomScoreAdj\":-5,"
+    "\"apparmorProfile\":\"aa\",\"selinuxLabel\":\"u:r:t:s0\",\"scheduler\":{\"policy\":"
+    "\"SCHED_DEADLINE\",\"nice\":-20,\"priority\":0,\"flags\":[\"SCHED_FLAG_RESET_ON_FORK\"],"
+    "\"runtime\":42000,\"deadline\":1000000,\"period\":1000001},\"ioPriority\":{\"class\":"
+    "\"IOPRIO_CLASS_RT\",\"priority\":7},\"execCPUAffinity\":{\"initial\":\"0-3, 7\",\"final\":"
+    "\"1\"}},"
     "\"root\":{\"path\":\"rootfs\",\"readonly\":true},\"hostname\":\"h\",\"domainname\":\"d\","
-    "\"mounts\":[{\"destination\":\"/m\",\"type\":\"bind\",\"source\":\"s\",\"options\":[\"ro\"]},"
+    "\"mounts\":[{\"destination\":\"/m\",\"type\":\"bind\",\"source\":\"s\",\"options\":[\"ro\"],"
+    "\"uidMappings\":[{\"containerID\":0,\"hostID\":1,\"size\":2}],\"gidMappings\":[{"
+    "\"containerID\":3,\"hostID\":4,\"size\":5}]},"
     "{\"destination\":\"rel\"}],\"hooks\":{\"prestart\":[{\"path\":\"/h1\",\"args\":[\"h1\",\"x\"],"
     "\"env\":[\"K=v\"],\"timeout\":3}],\"createRuntime\":[{\"path\":\"/h2\"}],\"createContainer\":"
     "[{\"path\":\"/h3\"}],\"startContainer\":[{\"path\":\"/h4\"}],\"poststart\":[{\"path\":\"/h5\"}"
@@ -49,14 +56,22 @@ static const char everything[] =
     "\"rate\":11}],\"throttleWriteBpsDevice\":[{\"major\":8,\"minor\":2,\"rate\":12}],"
     "\"throttleReadIOPSDevice\":[{\"major\":8,\"minor\":3,\"rate\":13}],"
     "\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":4,\"rate\":14}]},\"hugepageLimits\":[{"
-    "\"pageSize\":\"2MB\",\"limit\":9}],\"unified\":{\"memory.high\":\"max\"}},\"sysctl\":{"
+    "\"pageSize\":\"2MB\",\"limit\":9}],\"rdma\":{\"mlx5_1\":{\"hcaHandles\":3,\"hcaObjects\":"
+    "10000},\"rxe3\":{"
+    "\"hcaObjects\":0}},\"unified\":{\"memory.high\":\"max\"}},\"sysctl\":{"
     "\"net.ipv4.ip_forward\":\"1\"},\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\","
     "\"defaultErrnoRet\":38,\"architectures\":[\"SCMP_ARCH_X86_64\"],\"flags\":["
     "\"SECCOMP_FILTER_FLAG_LOG\"],\"syscalls\":[{\"names\":[\"read\",\"nosuchcall\"],\"action\":"
     "\"SCMP_ACT_TRACE\",\"errnoRet\":65535,\"args\":[{\"index\":5,\"value\":18446744073709551615,"
-    "\"valueTwo\":2,\"op\":\"SCMP_CMP_MASKED_EQ\"}]}]},\"rootfsPropagation\":\"rslave\","
+    "\"valueTwo\":2,\"op\":\"SCMP_CMP_MASKED_EQ\"}]},{\"names\":[\"mkdir\"],\"action\":"
+    "\"SCMP_ACT_NOTIFY\"}],\"listenerPath\":\"/run/"
+    "l\",\"listenerMetadata\":\"m\"},\"rootfsPropagation\":\"rslave\","
     "\"maskedPaths\":[\"/proc/kcore\"],\"readonlyPaths\":[\"/proc/sys\"],\"personality\":{"
-    "\"domain\":\"LINUX32\"}}}";
+    "\"domain\":\"LINUX32\"},\"mountLabel\":\"u:r:f:s0:c1,c2\",\"intelRdt\":{\"closID\":"
+    "\"gold\",\"schemata\":[\"L3:0=f\",\"MB:0=20\"],\"l3CacheSchema\":\"L3:0=ff\",\"memBwSchema\":"
+    "\"MB:0=30\",\"enableMonitoring\":true},\"memoryPolicy\":{\"mode\":\"MPOL_BIND\",\"nodes\":"
+    "\"0-1,3\",\"flags\":[\"MPOL_F_STATIC_NODES\",\"MPOL_F_NUMA_BALANCING\"]},\"netDevices\":{"
+    "\"eth0\":{\"name\":\"ctr%d\"},\"eth1\":{}}}}";
 
 static void parse(const char *text)
 {
@@ -111,6 +126,19 @@ static void test_process_is_read(void **state)
 	assert_string_equal(p->capabilities.permitted.items[0], "CAP_X");
 	assert_true(p->rlimits[0].hard == UINT64_MAX);
 	assert_int_equal(p->oom_score_adj.value, -5);
+	assert_string_equal(p->apparmor_profile, "aa");
+	assert_string_equal(p->selinux_label, "u:r:t:s0");
+	assert_string_equal(p->scheduler->policy, "SCHED_DEADLINE");
+	assert_int_equal(p->scheduler->nice.value, -20);
+	assert_true(p->scheduler->priority.set && p->scheduler->priority.value == 0);
+	assert_string_equal(p->scheduler->flags.items[0], "SCHED_FLAG_RESET_ON_FORK");
+	assert_int_equal(p->scheduler->runtime.value, 42000);
+	assert_int_equal(p->scheduler->deadline.value, 1000000);
+	assert_int_equal(p->scheduler->period.value, 1000001);
+	assert_string_equal(p->io_priority->class_, "IOPRIO_CLASS_RT");
+	assert_int_equal(p->io_priority->priority, 7);
+	assert_string_equal(p->exec_cpu_affinity->initial, "0-3, 7");
+	assert_string_equal(p->exec_cpu_affinity->final_, "1");
 }
 
 static void test_linux_is_read(void **state)
@@ -137,6 +165,34 @@ static void test_linux_is_read(void **state)
 	assert_string_equal(l->masked_paths.items[0], "/proc/kcore");
 	assert_string_equal(l->readonly_paths.items[0], "/proc/sys");
 	assert_string_equal(l->personality->domain, "LINUX32");
+	assert_string_equal(l->mount_label, "u:r:f:s0:c1,c2");
+	assert_string_equal(l->intel_rdt->clos_id, "gold");
+	assert_string_equal(l->intel_rdt->schemata.items[1], "MB:0=20");
+	assert_string_equal(l->intel_rdt->l3_cache_schema, "L3:0=ff");
+	assert_string_equal(l->intel_rdt->mem_bw_schema, "MB:0=30");
+	assert_true(l->intel_rdt->enable_monitoring);
+	assert_string_equal(l->memory_policy->mode, "MPOL_BIND");
+	assert_string_equal(l->memory_policy->nodes, "0-1,3");
+	assert_string_equal(l->memory_policy->flags.items[1], "MPOL_F_NUMA_BALANCING");
+	assert_int_equal(l->n_net_devices, 2);
+	assert_string_equal(l->net_devices[0].host_name, "eth0");
+	assert_string_equal(l->net_devices[0].name, "ctr%d");
+	assert_string_equal(l->net_devices[1].host_name, "eth1");
+	assert_null(l->net_devices[1].name);
+}
+
+static void test_mappings_of_a_mount_are_read(void **state)
+{
+	const struct config_mount *mount;
+
+	(void)state;
+	parse(everything);
+	mount = &cfg.mounts[0];
+	assert_int_equal(mount->n_uid_mappings, 1);
+	assert_int_equal(mount->uid_mappings[0].host_id, 1);
+	assert_int_equal(mount->n_gid_mappings, 1);
+	assert_int_equal(mount->gid_mappings[0].size, 5);
+	assert_int_equal(cfg.mounts[1].n_uid_mappings, 0);
 }
 
 static void test_resources_are_read(void **state)
@@ -162,6 +218,12 @@ static void test_resources_are_read(void **state)
 	assert_int_equal(r->block_io.write_iops.items[0].rate, 14);
 	assert_string_equal(r->hugepage_limits[0].page_size, "2MB");
 	assert_string_equal(str_map_get(&r->unified, "memory.high"), "max");
+	assert_int_equal(r->n_rdma, 2);
+	assert_string_equal(r->rdma[0].device, "mlx5_1");
+	assert_int_equal(r->rdma[0].hca_handles.value, 3);
+	assert_int_equal(r->rdma[0].hca_objects.value, 10000);
+	assert_false(r->rdma[1].hca_handles.set);
+	assert_true(r->rdma[1].hca_objects.set);
 }
 
 static void test_seccomp_is_read(void **state)
@@ -177,6 +239,8 @@ static void test_seccomp_is_read(void **state)
 	assert_int_equal(s->syscalls[0].errno_ret.value, 65535);
 	assert_int_equal(s->syscalls[0].args[0].index, 5);
 	assert_true(s->syscalls[0].args[0].value == UINT64_MAX);
+	assert_string_equal(s->listener_path, "/run/l");
+	assert_string_equal(s->listener_metadata, "m");
 }
 
 static void test_hooks_are_read_in_their_six_lists(void **state)
@@ -231,8 +295,11 @@ static void test_empty_values_count_as_absent(void **state)
 	    "\"mounts\":[{\"destination\":\"/"
 	    "a\",\"type\":\"\",\"source\":\"\",\"uidMappings\":null}],"
 	    "\"process\":{\"args\":[\"a\"],\"cwd\":\"/\",\"apparmorProfile\":\"\","
-	    "\"selinuxLabel\":\"\",\"scheduler\":null,\"ioPriority\":null,\"commandLine\":\"x\"},"
-	    "\"linux\":{\"cgroupsPath\":\"\",\"mountLabel\":\"\",\"intelRdt\":{},\"netDevices\":{},"
+	    "\"selinuxLabel\":\"\",\"scheduler\":null,\"ioPriority\":null,\"execCPUAffinity\":{"
+	    "\"initial\":\"\"},\"commandLine\":\"x\"},"
+	    "\"linux\":{\"cgroupsPath\":\"\",\"mountLabel\":\"\",\"intelRdt\":{\"closID\":\"\","
+	    "\"l3CacheSchema\":\"\",\"memBwSchema\":\"\",\"enableCMT\":false,\"enableMBM\":false},"
+	    "\"memoryPolicy\":{\"mode\":\"MPOL_LOCAL\",\"nodes\":\"\"},\"netDevices\":{},"
 	    "\"rootfsPropagation\":\"\",\"namespaces\":[{\"type\":\"pid\",\"path\":\"\"}],"
 	    "\"resources\":{\"rdma\":{},\"cpu\":{\"cpus\":\"\",\"shares\":0},\"devices\":["
 	    "{\"allow\":true,\"type\":\"\",\"access\":\"\"}],"
@@ -247,6 +314,55 @@ static void test_empty_values_count_as_absent(void **state)
 	assert_null(cfg.linux_.resources.cpu.cpus);
 	assert_null(cfg.linux_.resources.devices[0].type);
 	assert_null(cfg.linux_.seccomp);
+	assert_null(cfg.process.apparmor_profile);
+	assert_null(cfg.process.selinux_label);
+	assert_null(cfg.process.scheduler);
+	assert_null(cfg.process.io_priority);
+	assert_null(cfg.process.exec_cpu_affinity->initial);
+	assert_null(cfg.linux_.mount_label);
+	assert_null(cfg.linux_.memory_policy->nodes);
+	assert_int_equal(cfg.linux_.n_net_devices, 0);
+	assert_int_equal(cfg.linux_.resources.n_rdma, 0);
+	/* Set, as an empty object: the class is the container's id. */
+	assert_non_null(cfg.linux_.intel_rdt);
+	assert_null(cfg.linux_.intel_rdt->clos_id);
+	assert_null(cfg.linux_.intel_rdt->mem_bw_schema);
+}
+
+/* What the rules for schedulers, memory policies and network devices let through. */
+static void test_values_at_the_edges_are_taken(void **state)
+{
+	static const char *const process[] = {
+	    "\"scheduler\":{\"policy\":\"SCHED_RR\",\"priority\":99,\"nice\":19}",
+	    "\"scheduler\":{\"policy\":\"SCHED_FIFO\",\"priority\":1}",
+	    "\"scheduler\":{\"policy\":\"SCHED_IDLE\",\"priority\":0,\"runtime\":0}",
+	    "\"scheduler\":{\"policy\":\"SCHED_DEADLINE\",\"runtime\":1024,\"deadline\":1024}",
+	    "\"ioPriority\":{\"class\":\"IOPRIO_CLASS_IDLE\"}",
+	    "\"execCPUAffinity\":{\"final\":\"0-0,8191\"}",
+	};
+	static const char *const linux_objects[] = {
+	    "\"memoryPolicy\":{\"mode\":\"MPOL_PREFERRED\"}",
+	    "\"memoryPolicy\":{\"mode\":\"MPOL_DEFAULT\"}",
+	    "\"memoryPolicy\":{\"mode\":\"MPOL_PREFERRED_MANY\",\"nodes\":\"1023\",\"flags\":["
+	    "\"MPOL_F_NUMA_BALANCING\",\"MPOL_F_RELATIVE_NODES\"]}",
+	    "\"intelRdt\":{\"closID\":\"/\"}",
+	    "\"intelRdt\":{\"closID\":\"..a\",\"l3CacheSchema\":\"L3:0=f\\nMB:0=1\"}",
+	    "\"netDevices\":{\"a\":{\"name\":\"b\"},\"b\":{\"name\":\"a\"},\"c\":{\"name\":"
+	    "\"eth%d\"},\"d\":{\"name\":\"eth%d\"},\"0123456789abcde\":{}}",
+	    "\"resources\":{\"rdma\":{\"a\":{\"hcaHandles\":4294967295}}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(process) / sizeof(process[0]); i++)
+		parse(
+		    arena_printf(&arena,
+				 "{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":\"r\"},\"process\":"
+				 "{\"args\":[\"a\"],\"cwd\":\"/\",%s}}",
+				 process[i]));
+	for (size_t i = 0; i < sizeof(linux_objects) / sizeof(linux_objects[0]); i++)
+		parse(arena_printf(
+		    &arena, "{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":\"r\"},\"linux\":{%s}}",
+		    linux_objects[i]));
 }
 
 static void test_keys_of_others_are_passed_over(void **state)
@@ -295,6 +411,37 @@ static void test_resources_alone(void **state)
 	    err.text, "r.json: cpu.period: expected 0, or 1000 to 1000000 microseconds, got 10");
 }
 
+static void test_process_alone(void **state)
+{
+	static const char text[] = "{\"args\":[\"id\"],\"cwd\":\"/\",\"user\":{\"uid\":5},"
+				   "\"execCPUAffinity\":{\"initial\":\"1\"}}";
+	static const struct {
+		const char *text;
+		const char *message;
+	} wrong[] = {
+	    {"{\"cwd\":\"/\"}", "p.json: args: expected a list of strings, but it is missing"},
+	    {"{\"args\":[\"a\"]}", "p.json: cwd: expected an absolute path, but it is missing"},
+	    {"{\"args\":[\"\"],\"cwd\":\"/\"}",
+	     "p.json: args[0]: expected the name of a program, got \"\""},
+	    {"{\"args\":[\"a\"],\"cwd\":\"/\",\"env\":[\"x\"]}",
+	     "p.json: env[0]: expected NAME=value, got \"x\""},
+	};
+	struct config_process process;
+
+	(void)state;
+	assert_int_equal(config_parse_process(&arena, "p.json", text, strlen(text), &process, &err),
+			 0);
+	assert_true(process.present);
+	assert_int_equal(process.user.uid, 5);
+	assert_string_equal(process.exec_cpu_affinity->initial, "1");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(config_parse_process(&arena, "p.json", wrong[i].text,
+						      strlen(wrong[i].text), &process, &err),
+				 -1);
+		assert_string_equal(err.text, wrong[i].message);
+	}
+}
+
 static void test_a_bundle_is_read(void **state)
 {
 	char dir_path[] = "/tmp/runsafe-config-XXXXXX";
@@ -341,6 +488,9 @@ int main(void)
 	    cmocka_unit_test_teardown(test_keys_of_others_are_passed_over, teardown),
 	    cmocka_unit_test_teardown(test_seccomp_alone, teardown),
 	    cmocka_unit_test_teardown(test_resources_alone, teardown),
+	    cmocka_unit_test_teardown(test_process_alone, teardown),
+	    cmocka_unit_test_teardown(test_mappings_of_a_mount_are_read, teardown),
+	    cmocka_unit_test_teardown(test_values_at_the_edges_are_taken, teardown),
 	    cmocka_unit_test_teardown(test_a_bundle_is_read, teardown),
 	};
 

@@ -20,13 +20,13 @@
 	SECCOMP("'syscalls':[{'names':['read'],'action':'SCMP_ACT_ERRNO'," members "}]")
 #define ARG(members) RULE("'args':[{'index':0,'value':0,'op':'SCMP_CMP_EQ'},{" members "}]")
 #define BIG	     "18446744073709551615"
+#define ID	     "{'containerID':0,'hostID':1,'size':1}"
 
 struct wrong {
 	const char *text;    /* with ' for " */
 	const char *message; /* behind "t.json: " */
 };
 
-#define UNSUPPORTED    ": not supported by this version of runsafe; leave it out"
 #define NUMBER_MISSING "expected a whole number, but it is missing"
 #define STRING_MISSING "expected a string, but it is missing"
 
@@ -59,9 +59,15 @@ static const struct wrong top[] = {
     {TOP("'mounts':[{'destination':'/a','options':'ro'}]"),
      "mounts[0].options: expected a list of strings, got \"ro\""},
     {TOP("'mounts':[{'destination':'/a','uidMappings':[{'containerID':0}]}]"),
-     "mounts[0].uidMappings" UNSUPPORTED},
-    {TOP("'mounts':[{'destination':'/a','gidMappings':[{}]}]"),
-     "mounts[0].gidMappings" UNSUPPORTED},
+     "mounts[0].uidMappings[0].hostID: " NUMBER_MISSING},
+    {TOP("'mounts':[{'destination':'/a'},{'destination':'/a','gidMappings':[" ID "]}]"),
+     "mounts[1].uidMappings: expected uidMappings and gidMappings, or neither, but it is missing"},
+    {TOP("'mounts':[{'destination':'/a','uidMappings':[" ID "],'gidMappings':[]}]"),
+     "mounts[0].gidMappings: expected uidMappings and gidMappings, or neither, but it is missing"},
+    {TOP("'mounts':[{'destination':'/a','uidMappings':[" ID "],'gidMappings':[" ID
+	 ",{'containerID':1,'hostID':1,'size':4294967295}]}]"),
+     "mounts[0].gidMappings[1].size: expected ids up to 4294967294, got a range that ends at "
+     "4294967295"},
     {TOP("'process':[]"), "process: expected an object, got a list"},
     {TOP("'linux':true"), "linux: expected an object, got true"},
 };
@@ -129,12 +135,195 @@ static const struct wrong process[] = {
      "process.oomScoreAdj: expected a whole number from -1000 to 1000, got 1001"},
     {PROCESS("'oomScoreAdj':-1001"),
      "process.oomScoreAdj: expected a whole number from -1000 to 1000, got -1001"},
-    {PROCESS("'apparmorProfile':'docker-default'"),
-     "process.apparmorProfile" UNSUPPORTED " (got \"docker-default\")"},
-    {PROCESS("'selinuxLabel':'a:b:c'"), "process.selinuxLabel" UNSUPPORTED " (got \"a:b:c\")"},
-    {PROCESS("'scheduler':{'policy':'SCHED_IDLE'}"), "process.scheduler" UNSUPPORTED},
-    {PROCESS("'ioPriority':{'class':'IOPRIO_CLASS_IDLE'}"), "process.ioPriority" UNSUPPORTED},
-    {PROCESS("'execCPUAffinity':{'initial':'1'}"), "process.execCPUAffinity" UNSUPPORTED},
+    {PROCESS("'apparmorProfile':'a\\nb'"),
+     "process.apparmorProfile: expected a name without control characters and quotes, got "
+     "\"a\\x0ab\""},
+    {PROCESS("'selinuxLabel':'a:b:\\u007f'"),
+     "process.selinuxLabel: expected a name without control characters and quotes, got "
+     "\"a:b:\\x7f\""},
+    {PROCESS("'apparmorProfile':['a']"), "process.apparmorProfile: expected a string, got a list"},
+};
+
+#define POLICIES                                                                                   \
+	"expected one of SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_BATCH, SCHED_ISO, SCHED_IDLE "   \
+	"or SCHED_DEADLINE, "
+#define SCHEDULER(members) PROCESS("'scheduler':{" members "}")
+#define DEADLINE(members)  SCHEDULER("'policy':'SCHED_DEADLINE'" members)
+#define CPU_LIST	   "expected a list such as \"0-3,7\" of numbers up to 8191, got "
+
+static const struct wrong scheduling[] = {
+    {SCHEDULER(""), "process.scheduler.policy: " POLICIES "but it is missing"},
+    {SCHEDULER("'policy':'SCHED_NORMAL'"),
+     "process.scheduler.policy: " POLICIES "got \"SCHED_NORMAL\""},
+    {SCHEDULER("'policy':'SCHED_ISO'"),
+     "process.scheduler.policy: SCHED_ISO is reserved, and no Linux kernel has it (sched(7)); use "
+     "SCHED_RR or SCHED_FIFO"},
+    {SCHEDULER("'policy':'SCHED_OTHER','nice':20"),
+     "process.scheduler.nice: expected a whole number from -20 to 19, got 20"},
+    {SCHEDULER("'policy':'SCHED_OTHER','nice':-21"),
+     "process.scheduler.nice: expected a whole number from -20 to 19, got -21"},
+    {SCHEDULER("'policy':'SCHED_FIFO'"),
+     "process.scheduler.priority: expected a whole number from 1 to 99 with SCHED_FIFO, but it is "
+     "missing"},
+    {SCHEDULER("'policy':'SCHED_RR','priority':0"),
+     "process.scheduler.priority: expected a whole number from 1 to 99 with SCHED_RR, got 0"},
+    {SCHEDULER("'policy':'SCHED_RR','priority':100"),
+     "process.scheduler.priority: expected a whole number from 0 to 99, got 100"},
+    {SCHEDULER("'policy':'SCHED_BATCH','priority':1"),
+     "process.scheduler.priority: expected only with SCHED_FIFO or SCHED_RR, got 1 with "
+     "SCHED_BATCH"},
+    {SCHEDULER("'policy':'SCHED_OTHER','flags':['SCHED_FLAG_ALL']"),
+     "process.scheduler.flags[0]: expected one of SCHED_FLAG_RESET_ON_FORK, SCHED_FLAG_RECLAIM, "
+     "SCHED_FLAG_DL_OVERRUN, SCHED_FLAG_KEEP_POLICY, SCHED_FLAG_KEEP_PARAMS, "
+     "SCHED_FLAG_UTIL_CLAMP_MIN or SCHED_FLAG_UTIL_CLAMP_MAX, got \"SCHED_FLAG_ALL\""},
+    {SCHEDULER("'policy':'SCHED_OTHER','runtime':1"),
+     "process.scheduler.runtime: expected only with SCHED_DEADLINE, got 1 with SCHED_OTHER"},
+    {SCHEDULER("'policy':'SCHED_IDLE','deadline':2"),
+     "process.scheduler.deadline: expected only with SCHED_DEADLINE, got 2 with SCHED_IDLE"},
+    {SCHEDULER("'policy':'SCHED_RR','priority':1,'period':3"),
+     "process.scheduler.period: expected only with SCHED_DEADLINE, got 3 with SCHED_RR"},
+    {DEADLINE(""),
+     "process.scheduler.runtime: expected at least 1024 nanoseconds with SCHED_DEADLINE, got 0"},
+    {DEADLINE(",'runtime':5000"),
+     "process.scheduler.deadline: expected at least the runtime 5000 with SCHED_DEADLINE, got 0"},
+    {DEADLINE(",'runtime':5000,'deadline':6000,'period':5999"),
+     "process.scheduler.period: expected 0, or at least the deadline 6000, got 5999"},
+    {DEADLINE(",'runtime':9223372036854775808"),
+     "process.scheduler.runtime: expected a whole number from 0 to 9223372036854775807, got "
+     "9223372036854775808"},
+    {DEADLINE(",'runtime':5000,'deadline':6000,'priority':1"),
+     "process.scheduler.priority: expected only with SCHED_FIFO or SCHED_RR, got 1 with "
+     "SCHED_DEADLINE"},
+    {PROCESS("'ioPriority':{'priority':1}"),
+     "process.ioPriority.class: expected one of IOPRIO_CLASS_RT, IOPRIO_CLASS_BE or "
+     "IOPRIO_CLASS_IDLE, but it is missing"},
+    {PROCESS("'ioPriority':{'class':'IOPRIO_CLASS_BE','priority':8}"),
+     "process.ioPriority.priority: expected a whole number from 0 to 7, got 8"},
+    {PROCESS("'ioPriority':{'class':'IOPRIO_CLASS_BE','priority':-1}"),
+     "process.ioPriority.priority: expected a whole number from 0 to 7, got -1"},
+    {PROCESS("'execCPUAffinity':{'initial':'0-'}"),
+     "process.execCPUAffinity.initial: " CPU_LIST "\"0-\""},
+    {PROCESS("'execCPUAffinity':{'initial':'3-1'}"),
+     "process.execCPUAffinity.initial: " CPU_LIST "\"3-1\""},
+    {PROCESS("'execCPUAffinity':{'initial':'1,,2'}"),
+     "process.execCPUAffinity.initial: " CPU_LIST "\"1,,2\""},
+    {PROCESS("'execCPUAffinity':{'initial':' '}"),
+     "process.execCPUAffinity.initial: " CPU_LIST "\" \""},
+    {PROCESS("'execCPUAffinity':{'final':'1,'}"),
+     "process.execCPUAffinity.final: " CPU_LIST "\"1,\""},
+    {PROCESS("'execCPUAffinity':{'final':'8192'}"),
+     "process.execCPUAffinity.final: " CPU_LIST "\"8192\""},
+    {PROCESS("'execCPUAffinity':{'final':'18446744073709551616'}"),
+     "process.execCPUAffinity.final: " CPU_LIST "\"18446744073709551616\""},
+    {PROCESS("'execCPUAffinity':{'final':'0xf'}"),
+     "process.execCPUAffinity.final: " CPU_LIST "\"0xf\""},
+    {PROCESS("'execCPUAffinity':'0'"), "process.execCPUAffinity: expected an object, got \"0\""},
+};
+
+#define MODES                                                                                      \
+	"expected one of MPOL_DEFAULT, MPOL_BIND, MPOL_INTERLEAVE, MPOL_WEIGHTED_INTERLEAVE, "     \
+	"MPOL_PREFERRED, MPOL_PREFERRED_MANY or MPOL_LOCAL, "
+#define MEMORY(members) LINUX("'memoryPolicy':{" members "}")
+#define NODES_MISSING(mode)                                                                        \
+	"linux.memoryPolicy.nodes: expected a list such as \"0-3,7\" with " mode                   \
+	", but it is missing"
+
+static const struct wrong memory_policy[] = {
+    {MEMORY(""), "linux.memoryPolicy.mode: " MODES "but it is missing"},
+    {MEMORY("'mode':'bind'"), "linux.memoryPolicy.mode: " MODES "got \"bind\""},
+    {MEMORY("'mode':'MPOL_BIND'"), NODES_MISSING("MPOL_BIND")},
+    {MEMORY("'mode':'MPOL_INTERLEAVE','nodes':''"), NODES_MISSING("MPOL_INTERLEAVE")},
+    {MEMORY("'mode':'MPOL_WEIGHTED_INTERLEAVE'"), NODES_MISSING("MPOL_WEIGHTED_INTERLEAVE")},
+    {MEMORY("'mode':'MPOL_PREFERRED_MANY'"), NODES_MISSING("MPOL_PREFERRED_MANY")},
+    {MEMORY("'mode':'MPOL_DEFAULT','nodes':'0'"),
+     "linux.memoryPolicy.nodes: expected none with MPOL_DEFAULT, got \"0\""},
+    {MEMORY("'mode':'MPOL_LOCAL','nodes':'0-1'"),
+     "linux.memoryPolicy.nodes: expected none with MPOL_LOCAL, got \"0-1\""},
+    {MEMORY("'mode':'MPOL_BIND','nodes':'0-1024'"),
+     "linux.memoryPolicy.nodes: expected a list such as \"0-3,7\" of numbers up to 1023, got "
+     "\"0-1024\""},
+    {MEMORY("'mode':'MPOL_BIND','nodes':'all'"),
+     "linux.memoryPolicy.nodes: expected a list such as \"0-3,7\" of numbers up to 1023, got "
+     "\"all\""},
+    {MEMORY("'mode':'MPOL_BIND','nodes':'0','flags':['MPOL_F_STATIC']"),
+     "linux.memoryPolicy.flags[0]: expected one of MPOL_F_NUMA_BALANCING, MPOL_F_RELATIVE_NODES or "
+     "MPOL_F_STATIC_NODES, got \"MPOL_F_STATIC\""},
+    {MEMORY("'mode':'MPOL_BIND','nodes':'0','flags':['MPOL_F_STATIC_NODES',"
+	    "'MPOL_F_RELATIVE_NODES']"),
+     "linux.memoryPolicy.flags: expected one of MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES, got "
+     "both"},
+    {MEMORY("'mode':'MPOL_PREFERRED','flags':['MPOL_F_STATIC_NODES']"),
+     "linux.memoryPolicy.flags: expected MPOL_F_STATIC_NODES only with nodes, but nodes is "
+     "missing"},
+    {MEMORY("'mode':'MPOL_LOCAL','flags':['MPOL_F_RELATIVE_NODES']"),
+     "linux.memoryPolicy.flags: expected MPOL_F_RELATIVE_NODES only with nodes, but nodes is "
+     "missing"},
+    {MEMORY("'mode':'MPOL_INTERLEAVE','nodes':'0','flags':['MPOL_F_NUMA_BALANCING']"),
+     "linux.memoryPolicy.flags: expected MPOL_F_NUMA_BALANCING only with MPOL_BIND or "
+     "MPOL_PREFERRED_MANY, got it with MPOL_INTERLEAVE"},
+};
+
+#define RDT(members) LINUX("'intelRdt':{" members "}")
+#define RDT_OLD                                                                                    \
+	": not supported: specification 1.3 has enableMonitoring in its place; leave it out (got " \
+	"true)"
+
+static const struct wrong intel_rdt[] = {
+    {RDT("'closID':'..'"), "linux.intelRdt.closID: expected the name of a class, got \"..\""},
+    {RDT("'closID':'info'"), "linux.intelRdt.closID: expected the name of a class, got \"info\""},
+    {RDT("'closID':'a/b'"),
+     "linux.intelRdt.closID: expected a name without slashes, or / for the default class, got "
+     "\"a/b\""},
+    {RDT("'closID':'/a'"),
+     "linux.intelRdt.closID: expected a name without slashes, or / for the default class, got "
+     "\"/a\""},
+    {RDT("'schemata':'L3:0=f'"),
+     "linux.intelRdt.schemata: expected a list of strings, got \"L3:0=f\""},
+    {RDT("'schemata':['L3:0=f','']"),
+     "linux.intelRdt.schemata[1]: expected one line such as \"L3:0=f;1=f\", got \"\""},
+    {RDT("'schemata':['L3:0=f\\nMB:0=1']"),
+     "linux.intelRdt.schemata[0]: expected one line such as \"L3:0=f;1=f\", got "
+     "\"L3:0=f\\x0aMB:0=1\""},
+    {RDT("'memBwSchema':'L3:0=f'"),
+     "linux.intelRdt.memBwSchema: expected one line that starts with MB:, got \"L3:0=f\""},
+    {RDT("'memBwSchema':'MB:0=1\\nL3:0=f'"),
+     "linux.intelRdt.memBwSchema: expected one line that starts with MB:, got "
+     "\"MB:0=1\\x0aL3:0=f\""},
+    {RDT("'l3CacheSchema':1"), "linux.intelRdt.l3CacheSchema: expected a string, got 1"},
+    {RDT("'enableMonitoring':1"), "linux.intelRdt.enableMonitoring: expected true or false, got 1"},
+    {RDT("'enableCMT':true"), "linux.intelRdt.enableCMT" RDT_OLD},
+    {RDT("'enableMBM':true"), "linux.intelRdt.enableMBM" RDT_OLD},
+};
+
+#define NET(members) LINUX("'netDevices':{" members "}")
+#define NET_KEY                                                                                    \
+	"linux.netDevices: expected names of network interfaces (1 to 15 bytes without blanks, / " \
+	": and %), got "
+#define NET_NAME                                                                                   \
+	"expected a name of 1 to 15 bytes without blanks, / and :, with at most one %d, got "
+
+static const struct wrong net_devices[] = {
+    {NET("'':{}"), NET_KEY "\"\""},
+    {NET("'eth0':{},'..':{}"), NET_KEY "\"..\""},
+    {NET("'a b':{}"), NET_KEY "\"a b\""},
+    {NET("'eth0:1':{}"), NET_KEY "\"eth0:1\""},
+    {NET("'eth%d':{}"), NET_KEY "\"eth%d\""},
+    {NET("'0123456789abcdef':{}"), NET_KEY "\"0123456789abcdef\""},
+    {NET("'eth0':{},'eth0':{}"), "linux.netDevices.eth0: given twice"},
+    {NET("'eth0':'eth1'"), "linux.netDevices.eth0: expected an object, got \"eth1\""},
+    {NET("'eth0':{'name':1}"), "linux.netDevices.eth0.name: expected a string, got 1"},
+    {NET("'eth0':{'name':'.'}"), "linux.netDevices.eth0.name: " NET_NAME "\".\""},
+    {NET("'eth0':{'name':'a/b'}"), "linux.netDevices.eth0.name: " NET_NAME "\"a/b\""},
+    {NET("'eth0':{'name':'a\\tb'}"), "linux.netDevices.eth0.name: " NET_NAME "\"a\\x09b\""},
+    {NET("'eth0':{'name':'0123456789abcdef'}"),
+     "linux.netDevices.eth0.name: " NET_NAME "\"0123456789abcdef\""},
+    {NET("'eth0':{'name':'a%d%d'}"), "linux.netDevices.eth0.name: " NET_NAME "\"a%d%d\""},
+    {NET("'eth0':{'name':'a%s'}"), "linux.netDevices.eth0.name: " NET_NAME "\"a%s\""},
+    {NET("'eth0':{'name':'a%'}"), "linux.netDevices.eth0.name: " NET_NAME "\"a%\""},
+    {NET("'eth0':{},'eth1':{'name':'eth0'}"),
+     "linux.netDevices.eth1.name: expected each name once, got eth0 again (it is eth0's)"},
+    {NET("'eth0':{'name':'x'},'eth1':{'name':'x'}"),
+     "linux.netDevices.eth1.name: expected each name once, got x again (it is eth0's)"},
 };
 
 static const struct wrong hooks[] = {
@@ -219,10 +408,8 @@ static const struct wrong linux_objects[] = {
      "linux.personality.domain: expected one of LINUX or LINUX32, got \"BSD\""},
     {LINUX("'personality':{'domain':'LINUX','flags':['X']}"),
      "linux.personality.flags: expected an empty list (no flag is defined), got \"X\""},
-    {LINUX("'mountLabel':'a:b:c'"), "linux.mountLabel" UNSUPPORTED " (got \"a:b:c\")"},
-    {LINUX("'intelRdt':{'closID':'x'}"), "linux.intelRdt" UNSUPPORTED},
-    {LINUX("'memoryPolicy':{'mode':'MPOL_BIND'}"), "linux.memoryPolicy" UNSUPPORTED},
-    {LINUX("'netDevices':{'eth0':{}}"), "linux.netDevices" UNSUPPORTED},
+    {LINUX("'mountLabel':'a\\u0022b'"),
+     "linux.mountLabel: expected a name without control characters and quotes, got \"a\"b\""},
 };
 
 static const struct wrong resources[] = {
@@ -283,8 +470,17 @@ static const struct wrong resources[] = {
      "\"../memory.max\""},
     {RES("'unified':{'memory.max':1}"),
      "linux.resources.unified.memory.max: expected a string, got 1"},
-    {RES("'rdma':{'mlx5_1':{'hcaHandles':3}}"), "linux.resources.rdma" UNSUPPORTED},
-    {RES("'network':{'classID':1}"), "linux.resources.network" UNSUPPORTED},
+    {RES("'rdma':{'mlx5_1':{}}"), "linux.resources.rdma.mlx5_1: expected hcaHandles or hcaObjects "
+				  "or both, but both are missing"},
+    {RES("'rdma':{'mlx5_1':{'hcaHandles':-1}}"), "linux.resources.rdma.mlx5_1.hcaHandles: expected "
+						 "a whole number from 0 to 4294967295, got -1"},
+    {RES("'rdma':{'mlx5_1':{'hcaObjects':'max'}}"),
+     "linux.resources.rdma.mlx5_1.hcaObjects: expected a whole number, got \"max\""},
+    {RES("'rdma':{'a b':{'hcaHandles':1}}"),
+     "linux.resources.rdma: expected names of RDMA devices such as mlx5_1, got \"a b\""},
+    {RES("'rdma':[]"), "linux.resources.rdma: expected an object, got a list"},
+    {RES("'network':{'classID':1}"), "linux.resources.network: not supported: cgroup v2 has "
+				     "neither net_cls nor net_prio; leave it out"},
 };
 
 #define ACTIONS                                                                                    \
@@ -321,10 +517,21 @@ static const struct wrong seccomp[] = {
      "SCMP_CMP_LE, SCMP_CMP_EQ, SCMP_CMP_GE, SCMP_CMP_GT or SCMP_CMP_MASKED_EQ, got \"EQ\""},
     {ARG("'value':1,'op':'SCMP_CMP_EQ'"),
      "linux.seccomp.syscalls[0].args[1].index: " NUMBER_MISSING},
-    {SECCOMP("'listenerPath':'/run/s'"),
-     "linux.seccomp.listenerPath" UNSUPPORTED " (got \"/run/s\")"},
+    {SECCOMP("'listenerPath':'run/s'"),
+     "linux.seccomp.listenerPath: expected an absolute path, got \"run/s\""},
     {SECCOMP("'listenerMetadata':'m'"),
-     "linux.seccomp.listenerMetadata" UNSUPPORTED " (got \"m\")"},
+     "linux.seccomp.listenerMetadata: expected only with listenerPath, but listenerPath is "
+     "missing"},
+    {SECCOMP("'syscalls':[{'names':['mkdir'],'action':'SCMP_ACT_NOTIFY'}]"),
+     "linux.seccomp.syscalls[0].action: expected SCMP_ACT_NOTIFY only with listenerPath, but "
+     "listenerPath is missing"},
+    {SECCOMP("'listenerPath':'/s','syscalls':[{'names':['mkdir'],'action':'SCMP_ACT_KILL'},"
+	     "{'names':['read','write'],'action':'SCMP_ACT_NOTIFY'}]"),
+     "linux.seccomp.syscalls[1].names: expected syscalls other than write with SCMP_ACT_NOTIFY: "
+     "the start itself needs it"},
+    {LINUX("'seccomp':{'defaultAction':'SCMP_ACT_NOTIFY','listenerPath':'/s'}"),
+     "linux.seccomp.defaultAction: expected an action other than SCMP_ACT_NOTIFY, which would stop "
+     "the start itself"},
 };
 
 static struct arena arena;
@@ -364,6 +571,10 @@ static const char *refused(const char *text)
 
 REFUSES(top)
 REFUSES(process)
+REFUSES(scheduling)
+REFUSES(memory_policy)
+REFUSES(intel_rdt)
+REFUSES(net_devices)
 REFUSES(hooks)
 REFUSES(linux_objects)
 REFUSES(resources)
@@ -423,6 +634,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(test_top, teardown),
 	    cmocka_unit_test_teardown(test_process, teardown),
+	    cmocka_unit_test_teardown(test_scheduling, teardown),
+	    cmocka_unit_test_teardown(test_memory_policy, teardown),
+	    cmocka_unit_test_teardown(test_intel_rdt, teardown),
+	    cmocka_unit_test_teardown(test_net_devices, teardown),
 	    cmocka_unit_test_teardown(test_hooks, teardown),
 	    cmocka_unit_test_teardown(test_linux_objects, teardown),
 	    cmocka_unit_test_teardown(test_resources, teardown),

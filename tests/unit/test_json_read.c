@@ -112,7 +112,7 @@ static const struct json_field sample_fields[] = {
     {.key = "path", .kind = JSON_STRING, AT(path), .flags = JSON_ABSOLUTE},
     {.key = "mode", .kind = JSON_U32, AT(mode), .max = 0777},
     {.key = "soft", .kind = JSON_STRING, AT(soft), .flags = JSON_EMPTY_ABSENT | JSON_ABSOLUTE},
-    {.key = "later", .kind = JSON_UNBUILT},
+    {.key = "later", .kind = JSON_REFUSED, .why = "the reason"},
     {.key = "windows", .kind = JSON_IGNORE},
     {0},
 };
@@ -254,14 +254,14 @@ static void test_what_is_not_built_may_be_empty_only(void **state)
 	assert_reads("{\"later\":false}");
 	assert_reads("{\"later\":0}");
 	assert_refused("{\"later\":\"docker\"}",
-		       "t.json: later: not supported by this version of runsafe; leave it out "
+		       "t.json: later: not supported: the reason; leave it out "
 		       "(got \"docker\")");
 	assert_refused("{\"later\":{\"a\":\"\"}}",
-		       "t.json: later: not supported by this version of runsafe; leave it out");
+		       "t.json: later: not supported: the reason; leave it out");
 	assert_refused("{\"later\":[[]]}",
-		       "t.json: later: not supported by this version of runsafe; leave it out");
+		       "t.json: later: not supported: the reason; leave it out");
 	assert_refused("{\"later\":[null]}",
-		       "t.json: later: not supported by this version of runsafe; leave it out");
+		       "t.json: later: not supported: the reason; leave it out");
 }
 
 static void test_wrong_kinds_name_path_and_value(void **state)
