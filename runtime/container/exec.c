@@ -95,7 +95,9 @@ static int bring_to_gate(struct launch *l, struct error *err)
 {
 	enum sandbox_event event;
 
-	if (sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) < 0 ||
+	/* Before it is in the cgroup, which the clone puts it into (config.md, "execCPUAffinity"). */
+	if (affinity_set(&l->plan.initial_cpus, "initial", err) < 0 ||
+	    sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) < 0 ||
 	    interrupt_check(err) < 0)
 		return -1;
 	do {

@@ -190,7 +190,12 @@ static int plan_io_priority(struct planner *p)
 	return 0;
 }
 
-/* Reads a number below limit; returns what follows it, or NULL. */
+static const char *skip_spaces(const char *at)
+{
+	return at + strspn(at, " ");
+}
+
+/* Reads a number below limit; returns what follows it and blanks, or NULL. */
 static const char *read_number(const char *at, unsigned long limit, unsigned long *out)
 {
 	char *end;
@@ -199,12 +204,7 @@ static const char *read_number(const char *at, unsigned long limit, unsigned lon
 	if (!isdigit((unsigned char)*at))
 		return NULL;
 	*out = strtoul(at, &end, 10);
-	return *out < limit ? end : NULL;
-}
-
-static const char *skip_spaces(const char *at)
-{
-	return at + strspn(at, " ");
+	return *out < limit ? skip_spaces(end) : NULL;
 }
 
 static int parse_set(struct planner *p, const char *path, const char *text, unsigned long limit,
@@ -215,23 +215,21 @@ static int parse_set(struct planner *p, const char *path, const char *text, unsi
 	size_t n_words = (limit + WORD_BITS - 1) / WORD_BITS;
 	unsigned long *words = arena_alloc(p->arena, n_words * sizeof(*words));
 
-	for (;;) {
+	for (;; at = skip_spaces(at + 1)) {
 		at = read_number(at, limit, &first);
 		last = first;
 		if (at && *at == '-')
-			at = read_number(at + 1, limit, &last);
+			at = read_number(skip_spaces(at + 1), limit, &last);
 		if (!at || last < first)
 			break;
 		for (unsigned long i = first; i <= last; i++)
 			words[i / WORD_BITS] |= 1UL << i % WORD_BITS;
-		at = skip_spaces(at);
 		if (!*at) {
 			*out = (struct plan_number_set){.words = words, .n_words = n_words};
 			return 0;
 		}
 		if (*at != ',')
 			break;
-		at = skip_spaces(at + 1);
 	}
 	return error_set(p->err,
 			 "%s: expected numbers and ranges below %lu such as \"0-3,7\", got \"%s\"",
