@@ -144,6 +144,8 @@ struct plan {
 	struct plan_join *joins;
 	size_t n_joins;
 	bool user_namespace; /* the container has one of its own, new or joined */
+	bool new_user_namespace; /* new, by clone_flags or by the runtime before the plan */
+	bool entered_user_namespace; /* the runtime itself is in it already */
 	bool two_clones; /* a user namespace by path, or a new one beside others by path: a first
 			    process joins and clones the one that goes on */
 	uid_t setup_uid; /* who the set-up runs as in the user namespace: 0, or the first mapped */
@@ -219,6 +221,7 @@ struct plan {
 	bool seccomp_listener; /* the last filter has a notify descriptor: sent to the runtime */
 	bool own_stdio_pipes;  /* fchown pipes on 0, 1, 2 to the workload */
 	unsigned int preserve_fds;
+	char *listen_pid; /* in envp, ten digits of room: the child's own pid; NULL: none */
 
 	/* hooks; their state JSON is put together around the pid by the one who runs them */
 	struct plan_hook_list prestart, create_runtime, create_container, start_container,
@@ -252,6 +255,12 @@ struct plan_input {
 	bool no_pivot;
 	unsigned int preserve_fds;
 	bool check_only; /* `check`: collect refusals as findings instead of failing */
+	/* Not as root of the host (container/rootless.h): */
+	bool nested;		     /* in a user namespace that config.json knows nothing of */
+	bool entered_user_namespace; /* the runtime is in the container's own already */
+	uid_t setup_uid;	     /* then: as in struct plan */
+	gid_t setup_gid;
+	bool deny_setgroups;
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "fd.h"
 #include "log.h"
 #include "process.h"
+#include "rootless.h"
 
 #define KILL_TIMEOUT_MS 10000
 
@@ -66,10 +67,39 @@ static int check_terminal(struct launch *l, struct error *err)
 void launch_init(struct launch *l)
 {
 	l->findings.arena = l->arena;
+	l->notify_socket = -1;
 	l->bundle = l->console_socket = l->signals = l->container.dir = l->cgroup.dir = -1;
 	l->plan.rootfs_tree = l->plan.proc = l->plan.gate = l->plan.report = l->plan.target = -1;
 	l->sandbox = (struct sandbox){
 	    .pid = -1, .pidfd = -1, .socket = -1, .console = -1, .listener = -1};
+}
+
+/* A mount that was opened in the old mount namespace can not be cloned in the new one. */
+static int reopen_bundle(struct launch *l, struct error *err)
+{
+	struct stat before, after;
+	cleanup_fd int again = open(l->bundle_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (again < 0 || fstat(l->bundle, &before) < 0 || fstat(again, &after) < 0)
+		return error_errno(err, errno, "opening the bundle %s again", l->bundle_path);
+	if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
+		return error_set(err, "the bundle %s changed while it was read", l->bundle_path);
+	close(l->bundle);
+	l->bundle = fd_take(&again);
+	return 0;
+}
+
+static int begin_rootless(struct launch *l, struct plan_input *input, struct error *err)
+{
+	l->caller = getuid();
+	if (rootless_begin(l->arena, &l->config, input, err) < 0)
+		return -1;
+	if (!input->entered_user_namespace)
+		return 0;
+	if (reopen_bundle(l, err) < 0)
+		return -1;
+	input->bundle = l->bundle;
+	return 0;
 }
 
 int launch_prepare(struct launch *l, bool check, struct error *err)
@@ -90,12 +120,15 @@ int launch_prepare(struct launch *l, bool check, struct error *err)
 	    .preserve_fds = l->create->preserve_fds,
 	    .check_only = check,
 	};
+	if (!check && begin_rootless(l, &input, err) < 0)
+		return -1;
 	if (plan_make(l->arena, &input, &l->plan, &l->findings, err) < 0)
 		return -1;
 	if (check)
 		return 0;
 	if (l->plan.protect_binary)
 		return seal_and_reexecute(err);
+	activation_environment(l->arena, &l->plan);
 	return check_terminal(l, err);
 }
 
@@ -111,10 +144,10 @@ static char *now_text(struct arena *arena)
 	return arena_printf(arena, "%s.%09ldZ", text, now.tv_nsec);
 }
 
-static char *owner_text(struct arena *arena)
+static char *owner_text(struct arena *arena, uid_t caller)
 {
 	/* Not getpwuid(3): its modules may ask the network, and each start would wait. */
-	return getuid() == 0 ? arena_strdup(arena, "root") : arena_printf(arena, "%u", getuid());
+	return caller == 0 ? arena_strdup(arena, "root") : arena_printf(arena, "%u", caller);
 }
 
 static const char *driver_name(const struct runtime_options *options)
@@ -165,7 +198,7 @@ static void fill_state(struct launch *l)
 	    .bundle = l->bundle_path,
 	    .rootfs = arena_strdup(l->arena, l->plan.rootfs_path),
 	    .created = now_text(l->arena),
-	    .owner = owner_text(l->arena),
+	    .owner = owner_text(l->arena, l->caller),
 	    .recorded = arena_strdup(l->arena, "creating"),
 	    .boot_id = arena_strdup(l->arena, boot_id),
 	    .cgroup_driver = arena_strdup(l->arena, driver_name(l->options)),
@@ -307,7 +340,8 @@ static int make_all(struct launch *l, enum plan_gate gate, struct error *err)
 		return -1;
 	fill_state(l);
 	/* Before the cgroup is made: a delete after a crash has to know where it lies. */
-	if (container_write_state(l->arena, &l->container, err) < 0 || make_cgroup(l, err) < 0)
+	if (container_write_state(l->arena, &l->container, err) < 0 ||
+	    notify_socket_prepare(l, err) < 0 || make_cgroup(l, err) < 0)
 		return -1;
 	launch_state_text(l->arena, &l->container.state, STATUS_CREATING, &plan->state_before_pid,
 			  &plan->state_after_pid);
@@ -403,6 +437,7 @@ void launch_close(struct launch *l)
 	sandbox_close(&l->sandbox);
 	fd_cleanup(&l->cgroup.dir);
 	fd_cleanup(&l->console_socket);
+	fd_cleanup(&l->notify_socket);
 	fd_cleanup(&l->signals);
 	fd_cleanup(&l->bundle);
 	if (l->container.dir >= 0)

@@ -25,7 +25,9 @@ struct launch {
 	struct container container;
 	struct sandbox sandbox;
 	int console_socket; /* connected, or -1 */
+	int notify_socket;  /* the container's own for sd_notify(3), or -1 */
 	int signals;	    /* supervise_begin()'s signalfd(2), or -1 */
+	uid_t caller;	    /* before the runtime entered a user namespace */
 	bool wrote_pid_file;
 	bool hooks_began; /* from then on a failure runs the poststop hooks */
 };
@@ -96,6 +98,24 @@ int unix_send(int socket, const char *text, size_t length, int fd);
 int seccomp_notify_hand_over(struct arena *arena, struct sandbox *sandbox,
 			     const struct container_state *state, enum container_status status,
 			     struct error *err);
+
+/* Sockets that the caller was activated with (LISTEN_FDS, meant for this process): how many. They
+ * are descriptors 3 and up, before those of --preserve-fds. */
+unsigned int activation_fds(void);
+/* Lets them through to the workload, with the environment that it expects (sd_listen_fds(3)). */
+void activation_environment(struct arena *arena, struct plan *plan);
+
+/*
+ * sd_notify(3), where NOTIFY_SOCKET is in the runtime's environment. prepare: the container's
+ * folder, mount and variable, before the child is cloned. open: binds the socket before the gate
+ * opens; returns the descriptor, or -1, with err set on failure. read: takes what is there; 1 when
+ * READY=1 went on to the service manager, 0 when not, -1 with err set. wait: until then, or until
+ * the workload has ended.
+ */
+int notify_socket_prepare(struct launch *launch, struct error *err);
+int notify_socket_open(int dir, struct error *err);
+int notify_socket_read(int fd, pid_t pid, struct error *err);
+int notify_socket_wait(int fd, int pidfd, pid_t pid, struct error *err);
 
 /* Writes the pid, beside and renamed. */
 int pid_file_write(const char *path, pid_t pid, struct error *err);

@@ -38,7 +38,7 @@ static int open_host_node(struct planner *p, struct plan_device *d)
 {
 	struct stat st;
 
-	if (!p->plan->user_namespace || p->in->check_only)
+	if (!(p->plan->user_namespace || p->in->nested) || p->in->check_only)
 		return 0;
 	cleanup_fd int node = open(d->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (node < 0 || fstat(node, &st) < 0)

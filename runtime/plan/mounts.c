@@ -115,7 +115,7 @@ static const struct {
  * proc that is no reason: the host's would show other processes than the joined ones. */
 static bool may_mount(const struct plan *plan, int flag)
 {
-	if ((plan->clone_flags & CLONE_NEWUSER) && flag != CLONE_NEWPID)
+	if (plan->new_user_namespace && flag != CLONE_NEWPID)
 		return plan->clone_flags & flag;
 	return plan_namespace_is_own(plan, flag);
 }

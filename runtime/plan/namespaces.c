@@ -128,7 +128,9 @@ static void plan_user_namespace(struct planner *p)
 		other_joins += plan->joins[i].clone_flag != CLONE_NEWPID;
 	}
 	bool made = plan->clone_flags & CLONE_NEWUSER;
-	plan->user_namespace = made || joined;
+	plan->entered_user_namespace = p->in->entered_user_namespace;
+	plan->user_namespace = made || joined || plan->entered_user_namespace;
+	plan->new_user_namespace = made || (plan->entered_user_namespace && l->n_uid_mappings);
 	/* A namespace of the host's root can not be joined from inside a new user namespace. */
 	plan->two_clones = joined || (made && other_joins > 0);
 	if (made) {
@@ -136,6 +138,10 @@ static void plan_user_namespace(struct planner *p)
 		plan->gid_map = mapping_text(p->arena, l->gid_mappings, l->n_gid_mappings);
 		plan->setup_uid = setup_id(l->uid_mappings, l->n_uid_mappings);
 		plan->setup_gid = setup_id(l->gid_mappings, l->n_gid_mappings);
+	} else if (plan->entered_user_namespace) {
+		plan->setup_uid = p->in->setup_uid;
+		plan->setup_gid = p->in->setup_gid;
+		plan->deny_setgroups = p->in->deny_setgroups;
 	}
 }
 
@@ -183,6 +189,8 @@ int plan_namespaces_make(struct planner *p)
 		if (word == words + N_WORDS)
 			return error_set(p->err, "linux.namespaces[%zu].type: unknown \"%s\"", i,
 					 ns->type);
+		if (word->flag == CLONE_NEWUSER && p->in->entered_user_namespace)
+			continue;
 		if (!ns->path || !*ns->path)
 			p->plan->clone_flags |= word->flag;
 		else if (add_join(p, word, ns, i) < 0)

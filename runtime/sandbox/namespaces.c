@@ -78,9 +78,10 @@ int step_namespaces(struct child *child, struct error *err)
 	if (plan->clone_flags & CLONE_NEWUSER) {
 		if (child_tell(child, MESSAGE_MAP, -1) < 0 || child_wait_for_parent(child, err) < 0)
 			return error_wrap(err, "waiting for the user namespace's mappings");
-		if (namespaces_become_user(plan, err) < 0)
-			return -1;
 	}
+	if ((plan->clone_flags & CLONE_NEWUSER || plan->entered_user_namespace) &&
+	    namespaces_become_user(plan, err) < 0)
+		return -1;
 	return namespaces_join_all(plan, false, err);
 }
 
