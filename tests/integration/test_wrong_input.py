@@ -307,11 +307,6 @@ def test_seccomp_without_default_action(runsafe, bundle):
     runsafe.create_fails(bundle.set("linux.seccomp", {"syscalls": []}), "linux.seccomp.defaultAction")
 
 
-def test_a_seccomp_listener_is_said_to_be_unbuilt(runsafe, bundle):
-    bundle.set("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"})
-    runsafe.create_fails(bundle, "linux.seccomp.listenerPath", "not supported")
-
-
 # --- hooks
 
 @pytest.mark.parametrize("kind", ["prestart", "createRuntime", "createContainer", "startContainer",
