@@ -146,6 +146,8 @@ struct plan {
 	bool user_namespace; /* the container has one of its own, new or joined */
 	bool new_user_namespace; /* new, by clone_flags or by the runtime before the plan */
 	bool entered_user_namespace; /* the runtime itself is in it already */
+	bool late_cgroup; /* systemd makes the cgroup around the process: its cgroup namespace can
+			     only come after that */
 	bool two_clones; /* a user namespace by path, or a new one beside others by path: a first
 			    process joins and clones the one that goes on */
 	uid_t setup_uid; /* who the set-up runs as in the user namespace: 0, or the first mapped */
@@ -205,7 +207,7 @@ struct plan {
 	int oom_score_adj;
 	bool personality_set;
 	unsigned long personality;
-	struct seccomp_program filters[2]; /* ours first: it lets the next one be loaded */
+	struct seccomp_program filters[3]; /* ours first: it lets the next one be loaded */
 	size_t n_filters;
 	const char *apparmor_profile; /* from the next exec on; NULL: as it is */
 	const char *selinux_label;    /* the same */

@@ -69,6 +69,7 @@ static int make_plan(struct launch *l, const struct exec_options *exec, int pidf
 		exec_process_again(exec);
 		return seal_and_reexecute(err);
 	}
+	activation_environment(l->arena, &l->plan);
 	if (l->plan.terminal && exec->detach && !exec->console_socket)
 		return error_set(err, "cannot allocate a terminal for a detached process without "
 				      "--console-socket");
@@ -102,6 +103,10 @@ static int bring_to_gate(struct launch *l, struct error *err)
 		return -1;
 	do {
 		if (sandbox_wait(&l->sandbox, &l->plan, &event, err) < 0)
+			return -1;
+		if (event == SANDBOX_LISTENER &&
+		    seccomp_notify_hand_over(l->arena, &l->sandbox, &l->container.state,
+					     STATUS_RUNNING, err) < 0)
 			return -1;
 	} while (event != SANDBOX_READY);
 	if (l->console_socket >= 0) {

@@ -152,9 +152,9 @@ static char *owner_text(struct arena *arena, uid_t caller)
 
 static const char *driver_name(const struct runtime_options *options)
 {
-	return options->driver == CGROUP_DRIVER_DISABLED || options->cgroup == CGROUP_NONE
-		   ? "disabled"
-		   : "cgroupfs";
+	if (options->driver == CGROUP_DRIVER_DISABLED || options->cgroup == CGROUP_NONE)
+		return "disabled";
+	return options->driver == CGROUP_DRIVER_SYSTEMD ? "systemd" : "cgroupfs";
 }
 
 void launch_describe(struct launch *l, struct container_state *state)
@@ -203,6 +203,7 @@ static void fill_state(struct launch *l)
 	    .boot_id = arena_strdup(l->arena, boot_id),
 	    .cgroup_driver = arena_strdup(l->arena, driver_name(l->options)),
 	    .cgroup_path = l->cgroup.path,
+	    .cgroup_unit = l->cgroup.unit,
 	    .policy_text = arena_strdup(l->arena, l->policy_text),
 	    .allow = allow_texts(l->arena, l->options),
 	    .no_new_keyring = l->create->no_new_keyring,
@@ -227,15 +228,6 @@ void launch_state_text(struct arena *arena, const struct container_state *state,
 
 	*before_pid = arena_strndup(arena, text, (size_t)(number - text));
 	*after_pid = arena_strdup(arena, number + strspn(number, "0123456789"));
-}
-
-static int make_cgroup(struct launch *l, struct error *err)
-{
-	if (cgroup_create(l->arena, &l->cgroup_request, &l->cgroup, &l->findings, err) < 0)
-		return -1;
-	l->container.state.cgroup_path = l->cgroup.path;
-	l->container.state.findings = l->findings;
-	return 0;
 }
 
 /* The host's uid behind uid 0 of the container's own user namespace; 0 where none is mapped. */
@@ -269,7 +261,7 @@ static void ask_for_cgroup(struct launch *l)
 }
 
 /* The pid, where hooks and other commands can see it. */
-static int record_pid(struct launch *l, struct error *err)
+int launch_record_pid(struct launch *l, struct error *err)
 {
 	struct container_state *s = &l->container.state;
 	char letter;
@@ -292,7 +284,7 @@ static int runtime_hooks(struct launch *l, struct error *err)
 
 	l->hooks_began = true;
 	/* A hook may ask for the container's state by its id. */
-	if (record_pid(l, err) < 0 || container_write_state(l->arena, &l->container, err) < 0)
+	if (launch_record_pid(l, err) < 0 || container_write_state(l->arena, &l->container, err) < 0)
 		return -1;
 	if (hooks_run(&plan->prestart, plan->state_before_pid, l->sandbox.pid,
 		      plan->state_after_pid, err) < 0 ||
@@ -314,6 +306,8 @@ static int bring_to_gate(struct launch *l, struct error *err)
 	do {
 		if (sandbox_wait(&l->sandbox, &l->plan, &event, err) < 0)
 			return -1;
+		if (event == SANDBOX_CGROUP && launch_enter_cgroup(l, err) < 0)
+			return -1;
 		if (event == SANDBOX_NAMESPACES && runtime_hooks(l, err) < 0)
 			return -1;
 		if (event == SANDBOX_LISTENER &&
@@ -327,24 +321,32 @@ static int bring_to_gate(struct launch *l, struct error *err)
 		/* Theirs alone: kept here, the workload would not notice when they hang up. */
 		fd_cleanup(&l->sandbox.console);
 	}
-	return record_pid(l, err);
+	return launch_record_pid(l, err);
+}
+
+int launch_make_room(struct launch *l, struct error *err)
+{
+	struct plan *plan = &l->plan;
+
+	ask_for_cgroup(l);
+	if (launch_choose_cgroup(l, err) < 0)
+		return -1;
+	fill_state(l);
+	/* Before the cgroup is made: a delete after a crash has to know where it lies. */
+	if (container_write_state(l->arena, &l->container, err) < 0 ||
+	    notify_socket_prepare(l, err) < 0 || launch_make_cgroup(l, err) < 0)
+		return -1;
+	launch_state_text(l->arena, &l->container.state, STATUS_CREATING, &plan->state_before_pid,
+			  &plan->state_after_pid);
+	return 0;
 }
 
 static int make_all(struct launch *l, enum plan_gate gate, struct error *err)
 {
 	struct plan *plan = &l->plan;
 
-	ask_for_cgroup(l);
-	l->cgroup.path = cgroup_choose_path(l->arena, &l->cgroup_request, err);
-	if (!l->cgroup.path)
+	if (launch_make_room(l, err) < 0)
 		return -1;
-	fill_state(l);
-	/* Before the cgroup is made: a delete after a crash has to know where it lies. */
-	if (container_write_state(l->arena, &l->container, err) < 0 ||
-	    notify_socket_prepare(l, err) < 0 || make_cgroup(l, err) < 0)
-		return -1;
-	launch_state_text(l->arena, &l->container.state, STATUS_CREATING, &plan->state_before_pid,
-			  &plan->state_after_pid);
 	if (plan->start_container.n) {
 		const char *after;
 		launch_state_text(l->arena, &l->container.state, STATUS_CREATED,
@@ -365,7 +367,7 @@ static int make_all(struct launch *l, enum plan_gate gate, struct error *err)
 	return 0;
 }
 
-int launch_go(struct launch *l, enum plan_gate gate, struct error *err)
+int launch_begin(struct launch *l, struct error *err)
 {
 	if (container_check_id(l->create->id, err) < 0)
 		return -1;
@@ -380,6 +382,13 @@ int launch_go(struct launch *l, enum plan_gate gate, struct error *err)
 		l->container.dir = -1;
 		return -1;
 	}
+	return 0;
+}
+
+int launch_go(struct launch *l, enum plan_gate gate, struct error *err)
+{
+	if (launch_begin(l, err) < 0)
+		return -1;
 	int result = make_all(l, gate, err);
 	/* Whatever failed after a signal, failed by it. */
 	if (interrupt_check(err) == 0 && result == 0)
@@ -416,9 +425,9 @@ void launch_undo(struct launch *l)
 	struct error ignored = ERROR_INIT;
 
 	sandbox_abandon(&l->sandbox);
-	if (l->cgroup.dir >= 0) {
+	if (l->cgroup.dir >= 0 || l->cgroup.made) {
 		(void)cgroup_kill(l->cgroup.path, KILL_TIMEOUT_MS, &ignored);
-		(void)cgroup_unmake(&l->cgroup, KILL_TIMEOUT_MS, &ignored);
+		(void)cgroup_unmake(&l->cgroup, l->create->id, KILL_TIMEOUT_MS, &ignored);
 	}
 	/* One that another container wrote before stays. */
 	if (l->wrote_pid_file)
@@ -435,7 +444,7 @@ void launch_close(struct launch *l)
 {
 	plan_close(&l->plan);
 	sandbox_close(&l->sandbox);
-	fd_cleanup(&l->cgroup.dir);
+	cgroup_close(&l->cgroup);
 	fd_cleanup(&l->console_socket);
 	fd_cleanup(&l->notify_socket);
 	fd_cleanup(&l->signals);

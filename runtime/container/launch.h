@@ -48,6 +48,23 @@ int launch_prepare(struct launch *launch, bool check, struct error *err);
  */
 int launch_go(struct launch *launch, enum plan_gate gate, struct error *err);
 
+/* unit.c: where the cgroup will be (for the state), the cgroup itself, and for the systemd driver
+ * the child's way into it. */
+int launch_choose_cgroup(struct launch *launch, struct error *err);
+int launch_make_cgroup(struct launch *launch, struct error *err);
+int launch_enter_cgroup(struct launch *launch, struct error *err);
+
+/* Its parts, for restore. Begins: the console socket, interrupt_begin(), the locked directory. On
+ * failure nothing is left. */
+int launch_begin(struct launch *launch, struct error *err);
+
+/* The state and the cgroup, before there is a process. On failure the caller calls launch_undo().
+ */
+int launch_make_room(struct launch *launch, struct error *err);
+
+/* Notes the sandbox's pid and its start time in the state. */
+int launch_record_pid(struct launch *launch, struct error *err);
+
 /* Kills what was started and takes all of it away again. */
 void launch_undo(struct launch *launch);
 

@@ -11,7 +11,9 @@ static int go(struct launch *l, struct error *err)
 	if (launch_go(l, PLAN_GATE_SOCKET, err) < 0)
 		return -1;
 	l->hooks_began = true; /* whatever happens now, poststop follows */
-	bool begun = l->create->detach || supervise_begin(l, err) == 0;
+	l->notify_socket = notify_socket_open(l->container.dir, err);
+	bool begun = (l->notify_socket >= 0 || !err->text[0]) &&
+		     (l->create->detach || supervise_begin(l, err) == 0);
 	bool interrupted = interrupt_check(err) < 0;
 	interrupt_end();
 	if (!begun || interrupted || sandbox_open_gate(&l->sandbox, err) < 0 ||
@@ -52,6 +54,9 @@ int container_run(struct arena *arena, const struct runtime_options *options,
 	if (result == 0)
 		result = go(&launch, err);
 	*status = 0;
+	if (result == 0 && create->detach && launch.notify_socket >= 0)
+		result = notify_socket_wait(launch.notify_socket, launch.sandbox.pidfd,
+					    launch.sandbox.pid, err);
 	if (result == 0 && !create->detach) {
 		result = supervise(&launch, status, err);
 		if (finish(&launch, err) < 0)

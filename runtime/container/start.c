@@ -55,19 +55,38 @@ static int open_gate(struct arena *arena, struct container *container, struct er
 	return container_write_state(arena, container, err);
 }
 
+static int open_notify_socket(const struct container *container, int *notify, struct error *err)
+{
+	*notify = notify_socket_open(container->dir, err);
+	return *notify < 0 && err->text[0] ? -1 : 0;
+}
+
+static int wait_until_ready(const struct container_state *state, int notify, struct error *err)
+{
+	cleanup_fd int pidfd = process_open(state);
+
+	return pidfd < 0 ? 0 : notify_socket_wait(notify, pidfd, (pid_t)state->pid, err);
+}
+
 int container_start(struct arena *arena, const struct runtime_options *options, const char *id,
 		    struct error *err)
 {
 	struct container container;
+	cleanup_fd int notify = -1;
 
 	if (container_open(arena, options->root, id, true, &container, err) < 0)
 		return -1;
 	enum container_status status = container_status(&container.state);
-	int result = status == STATUS_CREATED ? open_gate(arena, &container, err)
+	int result = status == STATUS_CREATED ? open_notify_socket(&container, &notify, err)
 					      : wrong_status(id, status, err);
 	if (result == 0)
+		result = open_gate(arena, &container, err);
+	if (result == 0)
 		result = start_poststart(arena, &container.state, err);
+	/* Others may look at it and stop it while this waits. */
 	container_close(&container);
+	if (result == 0 && notify >= 0)
+		result = wait_until_ready(&container.state, notify, err);
 	err->exit_status = 0;
 	return result;
 }

@@ -18,7 +18,17 @@
 
 /* All that runsafe puts into a container's directory. state.json goes last when it is taken away:
  * until then the container can be found again, and after that the rest is known as debris. */
-static const char *const own_files[] = {"gate", "report", STATE_FILE_NEW, STATE_FILE};
+static const struct {
+	const char *name;
+	int flags; /* of unlinkat(2) */
+} own_files[] = {
+    {"gate", 0},
+    {"report", 0},
+    {"notify/notify.sock", 0},
+    {"notify", AT_REMOVEDIR},
+    {STATE_FILE_NEW, 0},
+    {STATE_FILE, 0},
+};
 enum { N_OWN_FILES = sizeof(own_files) / sizeof(own_files[0]) };
 
 /* The id itself is not repeated with bytes in it that a log or a terminal would act on. */
@@ -229,7 +239,7 @@ static int make_root(const char *root, struct error *err)
 static bool is_own_file(const char *name)
 {
 	for (size_t i = 0; i < N_OWN_FILES; i++) {
-		if (strcmp(name, own_files[i]) == 0)
+		if (strcmp(name, own_files[i].name) == 0)
 			return true;
 	}
 	return false;
@@ -259,7 +269,8 @@ bool store_is_debris(int dir)
 static int remove_own_files(int dir)
 {
 	for (size_t i = 0; i < N_OWN_FILES; i++) {
-		if (unlinkat(dir, own_files[i], 0) < 0 && errno != ENOENT)
+		if (unlinkat(dir, own_files[i].name, own_files[i].flags) < 0 &&
+		    errno != ENOENT)
 			return -1;
 	}
 	return 0;

@@ -14,6 +14,7 @@
 
 #include "fd.h"
 #include "launch.h"
+#include "log.h"
 #include "process.h"
 
 #define FREEZE_TIMEOUT_MS 2000
@@ -223,6 +224,19 @@ int supervise_begin(struct launch *l, struct error *err)
 	return 0;
 }
 
+/* READY=1 counts once (sd_notify(3)); a service manager that is gone is no reason to end. */
+static void take_notice(struct supervisor *s)
+{
+	struct launch *l = s->launch;
+	struct error err = ERROR_INIT;
+	int ready = notify_socket_read(l->notify_socket, l->sandbox.pid, &err);
+
+	if (ready < 0)
+		log_debug("%s", err.text);
+	if (ready)
+		fd_cleanup(&l->notify_socket);
+}
+
 static int wait_for_end(struct supervisor *s, struct error *err)
 {
 	int signals = s->launch->signals;
@@ -230,10 +244,11 @@ static int wait_for_end(struct supervisor *s, struct error *err)
 	/* It may have ended before we looked. */
 	reap(s);
 	while (!s->ended) {
-		struct pollfd polls[4];
+		struct pollfd polls[5];
 		terminal_want(&s->terminal, polls);
 		polls[3] = (struct pollfd){.fd = signals, .events = POLLIN};
-		if (poll(polls, 4, s->terminal.background ? BACKGROUND_MS : -1) < 0) {
+		polls[4] = (struct pollfd){.fd = s->launch->notify_socket, .events = POLLIN};
+		if (poll(polls, 5, s->terminal.background ? BACKGROUND_MS : -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return error_errno(err, errno, "waiting for the workload");
@@ -241,6 +256,8 @@ static int wait_for_end(struct supervisor *s, struct error *err)
 		terminal_move(&s->terminal, polls);
 		if (polls[3].revents)
 			take_signals(s);
+		if (polls[4].revents)
+			take_notice(s);
 		if (s->terminal.background)
 			terminal_again(&s->terminal);
 	}

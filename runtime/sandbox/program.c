@@ -165,6 +165,8 @@ int program_execute(struct child *child, struct error *err)
 	if (hooks_run(&plan->start_container, plan->started_before_pid, getpid(),
 		      plan->started_after_pid, err) < 0)
 		return -1;
+	if (plan->listen_pid)
+		snprintf(plan->listen_pid, sizeof("0123456789"), "%d", getpid());
 	execve(child->program, plan->argv, plan->envp);
 	return tell(err, plan->argv[0], errno);
 }
