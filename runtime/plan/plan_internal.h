@@ -71,6 +71,14 @@ int plan_mount_label(struct planner *p);
 int plan_label_mounts(struct planner *p, const char *label);
 /* plan.c */
 int plan_filters(struct planner *p);
+/* seccomp_memfd.c: what keeps the workload from executable files in memory */
+enum plan_memfd {
+	PLAN_MEMFD_FREE = 0, /* nothing is to be done */
+	PLAN_MEMFD_SYSCTL,
+	PLAN_MEMFD_FILTER /* the caller may not write the sysctl */
+};
+enum plan_memfd plan_memfd_rule(struct planner *p);
+void plan_memfd_filter(struct planner *p);
 /* capabilities.c */
 int plan_capability_sets(struct planner *p);
 /* binary.c */

@@ -111,7 +111,6 @@ static const char *memfd_noexec_value(void)
 int plan_sysctls(struct planner *p)
 {
 	const struct str_map *sysctl = &p->config->linux_.sysctl;
-	bool memfd_set = false;
 
 	for (size_t i = 0; i < sysctl->n; i++) {
 		const char *key = sysctl->items[i].key;
@@ -122,11 +121,9 @@ int plan_sysctls(struct planner *p)
 					 key);
 		if (check_owner(p, key, path) < 0)
 			return -1;
-		memfd_set |= strcmp(path, "vm/memfd_noexec") == 0;
 		add(p, key, path, sysctl->items[i].value, false);
 	}
-	/* The kernel has it since 6.3; before, there is nothing to set. */
-	if (p->hardening->memfd_noexec && !memfd_set && (p->plan->clone_flags & CLONE_NEWPID))
+	if (plan_memfd_rule(p) == PLAN_MEMFD_SYSCTL)
 		add(p, "vm.memfd_noexec", "vm/memfd_noexec", memfd_noexec_value(), true);
 	return 0;
 }
