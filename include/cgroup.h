@@ -23,14 +23,15 @@ enum cgroup_mode {
 
 enum cgroup_driver {
 	CGROUP_DRIVER_CGROUPFS = 0,
-	CGROUP_DRIVER_SYSTEMD, /* issue 3: refused by name for now */
+	CGROUP_DRIVER_SYSTEMD, /* a transient unit, made by systemd when the process is there */
 	CGROUP_DRIVER_DISABLED /* --cgroup-manager disabled: as CGROUP_NONE */
 };
 
 struct cgroup_request {
 	enum cgroup_mode mode;
 	enum cgroup_driver driver;
-	const char *path; /* linux.cgroupsPath; NULL: /runsafe/ID. Relative: below /runsafe */
+	const char *path; /* linux.cgroupsPath; NULL: /runsafe/ID. Relative: below /runsafe.
+			     systemd: "slice:prefix:name", NULL: "::ID" with prefix "runsafe" */
 	const char *id;
 	const struct config_resources *resources;
 	bool own_user_namespace; /* the container has one: cgroup files are given to root in it */
@@ -45,6 +46,17 @@ struct cgroup_request {
 	/* Any device node may be made with mknod(2), though not opened, as runc and crun let a
 	   container with CAP_MKNOD (the oci policy). */
 	bool allow_mknod;
+	/* systemd: annotations org.systemd.property.NAME that the policy let through, NAME with
+	   its value as GVariant text ("uint64 5000000"); other drivers note that they are unused */
+	struct str_map unit_properties;
+};
+
+/* The systemd unit that a cgroup is; the state keeps it. */
+struct cgroup_unit {
+	char *name;	   /* "runsafe-ID.scope"; NULL: no unit, another driver made the cgroup */
+	bool user_manager; /* of the user's manager, not the system's */
+	uint64_t inode;	   /* st_ino of its directory: a later unit of that name is another's; 0
+			      while it is not there */
 };
 
 /* A container's cgroup. All of it can be derived from path again, which the state keeps. */
@@ -53,6 +65,8 @@ struct cgroup {
 	char *path; /* below the cgroup2 mount, "/runsafe/ID"; "" without cgroup */
 	bool made;  /* this process made the directory: cgroup_remove() may take it away again */
 	size_t made_parents; /* how many of the path's directories above it were made as well */
+	struct cgroup_unit unit;
+	struct sd_manager *manager; /* systemd: connected from cgroup_create() to cgroup_enter() */
 };
 
 /*
@@ -67,12 +81,38 @@ const char *cgroup_why_no_limits(struct arena *arena);
  * limits and attaches the devices program. A directory that exists is taken if it is empty of
  * processes and children, else refused ("not empty"). What a mode of CGROUP_AVAILABLE could not
  * apply is a FINDING_NOTE. On failure nothing that it made is left. Returns 0, or -1 with err set.
+ * systemd: only looks whether it could be (out->unit.name is set, dir is -1): cgroup_enter() is to
+ * follow, with a process that was cloned outside.
  */
 int cgroup_create(struct arena *arena, const struct cgroup_request *request, struct cgroup *out,
 		  struct findings *findings, struct error *err);
 
+/*
+ * systemd driver: starts the unit with pid in it, waits for systemd to have done it, and then does
+ * what cgroup_create() does for others; fills out->dir, path and unit.inode. Limits are properties
+ * of the unit and are in its files. A unit of that name that is there is an error, a failed one is
+ * forgotten first. On failure out->made says whether cgroup_unmake() has something to do. Returns
+ * 0, or -1 with err set (systemd's own words in it).
+ */
+int cgroup_enter(struct arena *arena, const struct cgroup_request *request, pid_t pid,
+		 struct cgroup *out, struct findings *findings, struct error *err);
+
+/* The unit and the path that it will have ("" where only systemd knows); for the state, before the
+ * unit is made. Returns 0, or -1 with err set. */
+int cgroup_choose_unit(struct arena *arena, const struct cgroup_request *request,
+		       struct cgroup_unit *unit, char **path, struct error *err);
+
+/* Kills what is left in the unit, stops it, waits, and forgets it and its failure. A unit that is
+ * gone, or that is another container's by now, is fine. Without a manager to ask, the cgroup alone
+ * is taken away. Returns 0, or -1 with err set. */
+int cgroup_remove_unit(const struct cgroup_unit *unit, const char *id, const char *path,
+		       int timeout_ms, struct error *err);
+
+/* Closes descriptors and the connection; the cgroup stays. */
+void cgroup_close(struct cgroup *cgroup);
+
 /* The path that cgroup_create() would use; for the state, before the directory is made. "" for
- * none. Checks the path ("..", length). Returns NULL with err set. */
+ * none. Checks the path ("..", length). Not for systemd. Returns NULL with err set. */
 char *cgroup_choose_path(struct arena *arena, const struct cgroup_request *request,
 			 struct error *err);
 
@@ -95,6 +135,14 @@ int cgroup_open_for_exec(struct arena *arena, const char *path, const char *belo
  */
 int cgroup_set_resources(struct arena *arena, int dir, const struct config_resources *resources,
 			 struct error *err);
+
+/*
+ * update: the same for a container's cgroup by the driver ("cgroupfs", "systemd") and path that its
+ * state has. resources holds only what is to change, completed by what the kernel wants beside it.
+ * Returns 0, or -1 with err set and nothing changed.
+ */
+int cgroup_update(struct arena *arena, const char *driver, const char *path,
+		  const struct config_resources *resources, struct error *err);
 
 /* Sends SIGKILL to all processes in the cgroup and below (cgroup.kill, or one by one before 5.14)
  * and waits up to timeout_ms until it is empty. A path that is gone, or "", has nobody to kill.
@@ -175,7 +223,7 @@ uint64_t cgroup_stat_value(const char *text, const char *key);
 int cgroup_remove(const char *path, int timeout_ms, struct error *err);
 
 /* The same for a start that failed: also the parents that cgroup_create() made, when empty. */
-int cgroup_unmake(const struct cgroup *cgroup, int timeout_ms, struct error *err);
+int cgroup_unmake(const struct cgroup *cgroup, const char *id, int timeout_ms, struct error *err);
 
 /* Arithmetic, exported for unit tests. */
 /* cpu.shares 2..262144 to cpu.weight 1..10000, the curve that runc 1.3.2 and crun 1.23 brought

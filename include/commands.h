@@ -24,8 +24,10 @@ struct command {
 
 extern const struct command commands[]; /* ended by name NULL */
 
-command_main check_main, create_main, delete_main, events_main, exec_main, features_main, kill_main,
-    list_main, pause_main, ps_main, resume_main, run_main, spec_main, start_main, state_main;
+command_main check_main, checkpoint_main, create_main, delete_main, events_main, exec_main,
+    features_main, kill_main, list_main, pause_main, ps_main, resume_main, restore_main, run_main,
+    spec_main, start_main, state_main,
+    update_main;
 
 /*
  * One option of a command or of runsafe itself. Both "--name value", "--name=value", "-name
@@ -77,10 +79,6 @@ int command_arguments(struct arena *arena, const struct option_spec *specs, int 
 /* Whether an argument of run or check means a bundle, not an id: it has a slash, is "." or "..",
  * or is a directory that holds a config.json. */
 bool command_means_bundle(const char *argument);
-
-/* Refuses what no container can be created with in this version: the systemd cgroup driver.
- * Returns 0, or -1 with err set. */
-int command_check_driver(const struct runtime_options *options, struct error *err);
 
 const char *runsafe_version(void);
 const char *runsafe_commit(void);

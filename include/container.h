@@ -52,6 +52,7 @@ struct container_state {
 	char *boot_id; /* /proc/sys/kernel/random/boot_id: a pid of an earlier boot is nobody */
 	char *cgroup_driver;	/* cgroupfs, systemd, disabled */
 	char *cgroup_path;	/* below the cgroup2 mount, "" for none */
+	struct cgroup_unit cgroup_unit; /* driver systemd: what the cgroup is there */
 	char *policy;		/* name of the policy that it was made under */
 	char *policy_text;	/* and its whole JSON: exec and update obey this one */
 	struct str_list allow;	/* "NAME=VALUE" of each --allow that it was made with */
@@ -243,6 +244,48 @@ int container_events(struct arena *arena, const struct runtime_options *options,
  */
 int container_update(struct arena *arena, const struct runtime_options *options, const char *id,
 		     const struct config_resources *resources, struct error *err);
+
+/* What checkpoint and restore hand to the program criu; NULL and false: its default. */
+struct criu_options {
+	const char *id;
+	const char *image_path;	  /* directory; NULL: "checkpoint" */
+	const char *work_path;	  /* directory of criu's log; NULL: the image's */
+	const char *parent_path;  /* checkpoint: an earlier pre-dump, relative to image_path */
+	const char *page_server;  /* checkpoint: "ADDRESS:PORT" */
+	const char *cgroups_mode; /* "soft", "full", "strict" or "ignore"; NULL: soft */
+	struct str_list empty_namespaces; /* "network" */
+	const char *lsm_profile;	  /* restore: "apparmor:NAME", "selinux:LABEL" */
+	const char *lsm_mount_context;	  /* restore */
+	int status_fd; /* gets a byte when the pages can be asked for; -1: none */
+	bool leave_running;
+	bool pre_dump;
+	bool tcp_established;
+	bool tcp_skip_in_flight;
+	bool tcp_close;
+	bool link_remap;
+	bool ext_unix_sk;
+	bool shell_job;
+	bool lazy_pages;
+	bool file_locks;
+	bool auto_dedup;
+};
+
+/*
+ * checkpoint: writes a running (or paused) container's processes into image files. It is deleted
+ * then, as runc does it, unless it is left running or was only pre-dumped. Returns 0, or -1 with
+ * err set; a container whose dump failed goes on running.
+ */
+int container_checkpoint(struct arena *arena, const struct runtime_options *options,
+			 const struct criu_options *criu, struct error *err);
+
+/*
+ * restore: a new container from a bundle and image files; as container_run() otherwise. The policy
+ * is applied to the bundle again, and restored processes that are less protected than it says are
+ * killed before they run on. Returns 0, or -1 with err set and nothing left behind.
+ */
+int container_restore(struct arena *arena, const struct runtime_options *options,
+		      const struct create_options *create, const struct criu_options *criu,
+		      int *status, struct error *err);
 
 /* "KILL", "SIGKILL", "9", "sigterm", "RTMIN+3" to a number; -1 for anything else. */
 int signal_parse(const char *text);

@@ -99,6 +99,7 @@ struct plan_hook {
 struct plan_hook_list {
 	struct plan_hook *items;
 	size_t n;
+	const char *cwd; /* where they run: the bundle, as runc and crun do; NULL: where we are */
 };
 
 struct plan_capabilities {

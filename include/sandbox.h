@@ -31,7 +31,9 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 
 /* What the child has reached. */
 enum sandbox_event {
-	SANDBOX_NAMESPACES = 1, /* waits: namespaces and mounts are there, before pivot_root:
+	SANDBOX_CGROUP = 1,	/* waits to be put into its cgroup (plan.late_cgroup), with nothing
+				   done yet; sandbox_continue() goes on */
+	SANDBOX_NAMESPACES,	/* waits: namespaces and mounts are there, before pivot_root:
 				   createRuntime hooks run now; sandbox_continue() goes on */
 	SANDBOX_LISTENER,	/* goes on by itself: out->listener is there, for an agent */
 	SANDBOX_READY		/* waits at the start gate, all protections applied; with

@@ -48,6 +48,7 @@ struct cg_enabled {
 	unsigned int have;	/* in the group itself */
 	unsigned int available; /* in the root; 0: not read, since have is all that is asked for */
 	unsigned int refused;
+	const struct cgroup_unit *unit; /* systemd's to switch on; NULL: ours */
 	struct {
 		char *at; /* the directory whose cgroup.subtree_control was not to be had */
 		int number;
@@ -57,6 +58,9 @@ struct cg_enabled {
 /* Switches controllers on in every ancestor of path, from the root down. */
 void cg_controllers_enable(struct arena *arena, int root, const char *mount, const char *path,
 			   int dir, unsigned int needed, struct cg_enabled *out);
+/* The same for a unit's group, where systemd alone switches them on. */
+void cg_controllers_of_unit(int root, int dir, const struct cgroup_unit *unit,
+			    struct cg_enabled *out);
 /* Why the group lacks the controller, for a person. */
 const char *cg_controller_why_missing(struct arena *arena, const struct cg_enabled *enabled,
 				      enum cg_controller controller);

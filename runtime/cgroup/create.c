@@ -7,6 +7,7 @@
 
 #include "cgroup_internal.h"
 #include "fd.h"
+#include "systemd_internal.h"
 
 /* Another runsafe may remove an empty /runsafe just before we make our group in it. */
 #define MAKE_TRIES 16
@@ -73,12 +74,6 @@ char *cgroup_choose_path(struct arena *arena, const struct cgroup_request *reque
 
 	if (without_cgroup(request))
 		return arena_strdup(arena, "");
-	if (request->driver == CGROUP_DRIVER_SYSTEMD) {
-		error_set(err, "the systemd cgroup driver is not built into this runsafe yet: use "
-			       "the cgroupfs driver (--cgroup-manager cgroupfs, without "
-			       "--systemd-cgroup)");
-		return NULL;
-	}
 	if (!path || !*path)
 		path = arena_printf(arena, CG_OWN "/%s", request->id);
 	if (is_systemd_form(path)) {
@@ -198,8 +193,11 @@ static int fill(struct make *m, struct error *err)
 
 	if (!m->out->made && take_existing(m, err) < 0)
 		return -1;
-	cg_controllers_enable(m->arena, m->root, m->mount, m->out->path, m->out->dir,
-			      m->settings.needed, &enabled);
+	if (m->out->unit.name)
+		cg_controllers_of_unit(m->root, m->out->dir, &m->out->unit, &enabled);
+	else
+		cg_controllers_enable(m->arena, m->root, m->mount, m->out->path, m->out->dir,
+				      m->settings.needed, &enabled);
 	m->apply = (struct cg_apply){.arena = m->arena,
 				     .dir = m->out->dir,
 				     .name = m->name,
@@ -284,12 +282,24 @@ static int make(struct make *m, struct error *err)
 	return -1;
 }
 
+static void note_unit_properties(const struct cgroup_request *request, struct findings *findings)
+{
+	for (size_t i = 0; i < request->unit_properties.n; i++)
+		findings_add(findings, FINDING_NOTE,
+			     arena_printf(findings->arena, "annotations.org.systemd.property.%s",
+					  request->unit_properties.items[i].key),
+			     "not applied: the container is no unit of systemd without "
+			     "--systemd-cgroup");
+}
+
 int cgroup_create(struct arena *arena, const struct cgroup_request *request, struct cgroup *out,
 		  struct findings *findings, struct error *err)
 {
 	struct make m = {.arena = arena, .request = request, .out = out, .findings = findings};
 	cleanup_fd int root = -1;
-	char *path = cgroup_choose_path(arena, request, err);
+	char *path = request->driver == CGROUP_DRIVER_SYSTEMD
+			 ? arena_strdup(arena, "")
+			 : cgroup_choose_path(arena, request, err);
 
 	*out = (struct cgroup){.dir = -1, .path = arena_strdup(arena, "")};
 	if (!path ||
@@ -315,7 +325,23 @@ int cgroup_create(struct arena *arena, const struct cgroup_request *request, str
 		note_all(&m, cgroup_why_no_limits(arena));
 		return 0;
 	}
+	if (request->driver == CGROUP_DRIVER_SYSTEMD)
+		return cg_systemd_prepare(arena, request, &m.settings, out, err);
+	note_unit_properties(request, findings);
 	out->path = path;
 	m.name = arena_printf(arena, "%s%s", m.mount, path);
 	return make(&m, err);
+}
+
+int cg_fill_unit(struct arena *arena, const struct cgroup_request *request,
+		 const struct cg_settings *settings, struct cgroup *out, struct findings *findings,
+		 struct error *err)
+{
+	struct make m = {.arena = arena, .request = request, .out = out, .findings = findings};
+	cleanup_fd int root = cg_root_open(&m.mount);
+
+	m.settings = *settings;
+	m.root = root;
+	m.name = arena_printf(arena, "%s%s", m.mount, out->path);
+	return fill(&m, err);
 }

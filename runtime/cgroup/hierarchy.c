@@ -171,6 +171,14 @@ void cg_controllers_enable(struct arena *arena, int root, const char *mount, con
 	out->have = cg_controllers_read(dir, "cgroup.controllers");
 }
 
+void cg_controllers_of_unit(int root, int dir, const struct cgroup_unit *unit,
+			    struct cg_enabled *out)
+{
+	*out = (struct cg_enabled){.have = cg_controllers_read(dir, "cgroup.controllers"),
+				   .available = cg_controllers_read(root, "cgroup.controllers"),
+				   .unit = unit};
+}
+
 /* What /proc/cgroups says of a controller that cgroup2's root does not have. */
 static const char *why_not_in_root(struct arena *arena, enum cg_controller controller)
 {
@@ -214,6 +222,15 @@ const char *cg_controller_why_missing(struct arena *arena, const struct cg_enabl
 
 	if (!(enabled->available & CG_BIT(controller)))
 		return why_not_in_root(arena, controller);
+	if (enabled->unit && enabled->unit->user_manager)
+		return arena_printf(arena,
+				    "controller %s is not handed down to the user's manager: root "
+				    "can do it with Delegate=cpu cpuset io memory pids under "
+				    "[Service] in /etc/systemd/system/user@.service.d/delegate.conf",
+				    name);
+	if (enabled->unit)
+		return arena_printf(arena, "systemd does not switch controller %s on for units",
+				    name);
 	if (!(enabled->refused & CG_BIT(controller)))
 		return arena_printf(arena, "controller %s can not be switched on here", name);
 	switch (enabled->why[controller].number) {

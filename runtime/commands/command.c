@@ -59,11 +59,3 @@ bool command_means_bundle(const char *argument)
 		return false;
 	return stat(path, &st) == 0;
 }
-
-int command_check_driver(const struct runtime_options *options, struct error *err)
-{
-	if (options->driver == CGROUP_DRIVER_SYSTEMD)
-		return error_set(err, "--systemd-cgroup: not supported by this version of runsafe "
-				      "yet; use --cgroup-manager cgroupfs");
-	return 0;
-}

@@ -23,7 +23,5 @@ int create_main(int argc, char **argv, const struct runtime_options *options, st
 	if (result)
 		return result < 0;
 	create.id = arguments.items[0];
-	if (command_check_driver(options, err) < 0)
-		return 1;
 	return container_create(arena, options, &create, err) < 0;
 }

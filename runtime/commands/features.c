@@ -25,8 +25,8 @@ static void write_cgroup(struct json_writer *w)
 	json_object_begin(w, "cgroup");
 	json_bool(w, "v1", false);
 	json_bool(w, "v2", true);
-	json_bool(w, "systemd", false);
-	json_bool(w, "systemdUser", false);
+	json_bool(w, "systemd", true);
+	json_bool(w, "systemdUser", true);
 	json_bool(w, "rdma", false);
 	json_object_end(w);
 }

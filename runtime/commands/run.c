@@ -45,8 +45,6 @@ static int run(struct arena *arena, const struct runtime_options *options,
 	} else {
 		create->id = argument;
 	}
-	if (command_check_driver(options, err) < 0)
-		return 1;
 	return container_run(arena, options, create, &status, err) < 0 ? 1 : status;
 }
 

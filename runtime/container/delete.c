@@ -31,7 +31,14 @@ static int remove_cgroup(const struct container_state *state, struct error *err)
 	const char *path = state->cgroup_path;
 
 	/* After a reboot a group of that name is somebody else's. */
-	if (!path || !*path || process_other_boot(state))
+	if (process_other_boot(state))
+		return 0;
+	if (state->cgroup_unit.name)
+		return cgroup_remove_unit(&state->cgroup_unit, state->id, path, CGROUP_TIMEOUT_MS,
+					  err) < 0
+			   ? error_wrap(err, "%s", state->id)
+			   : 0;
+	if (!path || !*path)
 		return 0;
 	cleanup_fd int dir = cgroup_open(path);
 

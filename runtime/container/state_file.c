@@ -86,6 +86,9 @@ static void make_fields(struct json_field fields[32])
 	    TEXT("bootId", AT(state.boot_id)),
 	    TEXT("cgroupDriver", AT(state.cgroup_driver)),
 	    TEXT("cgroupPath", AT(state.cgroup_path)),
+	    TEXT("systemdUnit", AT(state.cgroup_unit.name)),
+	    {.key = "systemdUser", .kind = JSON_BOOL, .offset = AT(state.cgroup_unit.user_manager)},
+	    {.key = "cgroupInode", .kind = JSON_U64, .offset = AT(state.cgroup_unit.inode)},
 	    TEXT("policy", AT(state.policy)),
 	    TEXT("policyText", AT(state.policy_text)),
 	    {.key = "allow", .kind = JSON_STRING_LIST, .offset = AT(state.allow)},
@@ -230,6 +233,11 @@ static const char *state_text(struct arena *arena, const struct container_state 
 	json_string(&w, "bootId", state->boot_id);
 	json_string(&w, "cgroupDriver", state->cgroup_driver);
 	json_string(&w, "cgroupPath", state->cgroup_path);
+	if (state->cgroup_unit.name) {
+		json_string(&w, "systemdUnit", state->cgroup_unit.name);
+		json_bool(&w, "systemdUser", state->cgroup_unit.user_manager);
+		json_u64(&w, "cgroupInode", state->cgroup_unit.inode);
+	}
 	json_string(&w, "policy", state->policy);
 	json_string(&w, "policyText", state->policy_text);
 	json_string_list(&w, "allow", &state->allow);

@@ -138,7 +138,8 @@ static void clone_again(struct child *child)
 	}
 	if (namespaces_join_all(child->plan, false, &err) < 0)
 		goto fail;
-	if (unshare(child->plan->clone_flags & ~CLONE_NEWUSER) < 0) {
+	if (unshare(child->plan->clone_flags & ~CLONE_NEWUSER &
+		    ~(child->plan->late_cgroup ? CLONE_NEWCGROUP : 0)) < 0) {
 		error_errno(&err, errno, "making the namespaces inside the user namespace");
 		goto fail;
 	}
@@ -153,7 +154,7 @@ static void clone_again(struct child *child)
 	if (child_tell(child, MESSAGE_HELLO, -1) < 0)
 		_exit(1);
 	/* The pid namespace is there only now. */
-	if (namespaces_become_user(child->plan, &err) < 0)
+	if (namespaces_late_cgroup(child, &err) < 0 || namespaces_become_user(child->plan, &err) < 0)
 		goto fail;
 	return;
 fail:

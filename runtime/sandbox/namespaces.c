@@ -69,12 +69,31 @@ int namespaces_become_user(const struct plan *plan, struct error *err)
 	return 0;
 }
 
+/*
+ * The systemd driver: what is in front of the ids' change, since a user's manager moves only
+ * processes of that user; and in front of all that uses memory, which stays on the bill of the
+ * cgroup that it was used in.
+ */
+int namespaces_late_cgroup(struct child *child, struct error *err)
+{
+	if (!child->plan->late_cgroup)
+		return 0;
+	if (child_tell(child, MESSAGE_CGROUP, -1) < 0 || child_wait_for_parent(child, err) < 0)
+		return error_wrap(err, "waiting for the cgroup");
+	/* Its root is the cgroup that one is in (cgroup_namespaces(7)). */
+	if ((child->plan->clone_flags & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+		return error_errno(err, errno, "making the cgroup namespace");
+	return 0;
+}
+
 int step_namespaces(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
 
 	if (plan->two_clones)
 		return 0;
+	if (namespaces_late_cgroup(child, err) < 0)
+		return -1;
 	if (plan->clone_flags & CLONE_NEWUSER) {
 		if (child_tell(child, MESSAGE_MAP, -1) < 0 || child_wait_for_parent(child, err) < 0)
 			return error_wrap(err, "waiting for the user namespace's mappings");

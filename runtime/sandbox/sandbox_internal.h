@@ -2,6 +2,7 @@
 #ifndef RUNSAFE_SANDBOX_INTERNAL_H
 #define RUNSAFE_SANDBOX_INTERNAL_H
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/mount.h>
 
@@ -13,6 +14,7 @@
 /* Words between child and parent, one datagram (or one write of at most PIPE_BUF) each. */
 enum message_kind {
 	MESSAGE_HELLO = 1,  /* the final child of two clones: its pid comes as credentials */
+	MESSAGE_CGROUP,	    /* SANDBOX_CGROUP */
 	MESSAGE_MAP,	    /* waits for its uid_map and gid_map */
 	MESSAGE_TIME,	    /* waits for its timens_offsets */
 	MESSAGE_PRIORITIES, /* waits for its scheduler and I/O priority */
@@ -69,6 +71,7 @@ int step_loopback(struct child *child, struct error *err);
 int step_keyring(struct child *child, struct error *err);
 /* The first of two processes: joins, and clones the one that goes on (DESIGN.md section 6). */
 int namespaces_become_user(const struct plan *plan, struct error *err);
+int namespaces_late_cgroup(struct child *child, struct error *err);
 int namespaces_join_all(const struct plan *plan, bool before_user, struct error *err);
 /* enter.c */
 int step_enter(struct child *child, struct error *err);
@@ -108,6 +111,7 @@ int sysctls_write(const struct plan *plan, bool before_user, struct error *err);
 int step_runtime_hooks(struct child *child, struct error *err);
 int step_container_hooks(struct child *child, struct error *err);
 int step_pivot_root(struct child *child, struct error *err);
+int step_make_cwd(struct child *child, struct error *err);
 int step_rootfs_readonly(struct child *child, struct error *err);
 int step_cwd(struct child *child, struct error *err);
 /* limits.c */
@@ -137,6 +141,14 @@ int step_no_new_privileges(struct child *child, struct error *err);
 /* seccomp.c */
 int step_seccomp_early(struct child *child, struct error *err);
 int step_seccomp(struct child *child, struct error *err);
+/* interrupts.c: while they are begun, HUP, INT, QUIT and TERM come by fd (-1: they do not). */
+struct interrupts {
+	int fd;
+	sigset_t before;
+};
+void interrupts_begin(struct interrupts *interrupts);
+void interrupts_end(struct interrupts *interrupts);
+int interrupt_taken(int fd); /* the signal's number; 0: none is there */
 /* program.c */
 int step_descriptors(struct child *child, struct error *err);
 int step_program(struct child *child, struct error *err);

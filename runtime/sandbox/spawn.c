@@ -48,6 +48,9 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 	/* In two steps only the second process gets the rest of the namespaces. */
 	uint64_t flags = plan->two_clones ? 0 : (uint64_t)plan->clone_flags;
 
+	if (plan->late_cgroup)
+		flags &= ~(uint64_t)CLONE_NEWCGROUP;
+
 	*out = (struct sandbox){
 	    .pid = -1, .pidfd = -1, .socket = -1, .console = -1, .listener = -1};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -278,6 +281,9 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 		case MESSAGE_CONSOLE:
 			sandbox->console = got.fd;
 			break;
+		case MESSAGE_CGROUP:
+			*event = SANDBOX_CGROUP;
+			return 0;
 		case MESSAGE_NAMESPACES:
 			*event = SANDBOX_NAMESPACES;
 			return 0;
