@@ -29,11 +29,21 @@ const struct command commands[] = {
      "Take a stopped or not yet started container away with all that belongs to it.", NULL},
     {"pause", pause_main, "ID", "Freeze all processes of a container.", NULL},
     {"resume", resume_main, "ID", "Let a paused container's processes go on.", NULL},
+    {"update", update_main, "[OPTIONS] ID", "Change a container's limits.",
+     "What is not given stays as it is, and 0 is not given. Either all is changed or nothing.\n"
+     "-1 lifts a limit, where the policy that the container was made under lets it.\n"},
     {"ps", ps_main, "[OPTIONS] ID [PS-OPTIONS]", "List the processes of a container.",
      "PS-OPTIONS are handed to the program ps, whose lines of other processes are left out; it\n"
      "must print the column PID. Without any they are -ef.\n"},
     {"events", events_main, "[OPTIONS] ID",
      "Print what a container uses, and when it runs out of memory, as lines of JSON.", NULL},
+    {"checkpoint", checkpoint_main, "[OPTIONS] ID",
+     "Write a running container's processes into files, and take it away.",
+     "The program criu does it, and restore makes a container of such files again.\n"},
+    {"restore", restore_main, "[OPTIONS] ID",
+     "Make a container of a bundle and the files of a checkpoint, and let it run on.",
+     "The policy is applied as by run; what would be less protected than it says is killed\n"
+     "before it runs on.\n"},
     {"list", list_main, "[OPTIONS]", "List the containers under --root.", NULL},
     {"check", check_main, "[OPTIONS] BUNDLE | ID",
      "Show what the policy changes or refuses, and what the workload ends up with.",
@@ -45,7 +55,7 @@ const struct command commands[] = {
     {.name = NULL}};
 
 /* Commands of runc that a caller may try: not in the help, but not "unknown" either. */
-static const char *const unbuilt[] = {"update", "checkpoint", "restore"};
+static const char *const unbuilt[] = {"checkpoint", "restore"};
 
 struct globals {
 	const char *root;

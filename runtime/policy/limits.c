@@ -32,8 +32,7 @@ static char *cpus_text(struct arena *arena, int64_t quota, int64_t period)
 	return arena_printf(arena, "%.5g CPU", (double)quota / (double)period);
 }
 
-/* The rule for a limit. Its text was checked when the policy was read. */
-static struct limit rule_for(const struct apply *a, enum limit_type type)
+struct limit rule_for(const struct apply *a, enum limit_type type)
 {
 	const struct policy_limits *l = &a->policy.limits;
 	const char *const texts[] = {l->memory, l->swap, l->cpus, l->pids};
@@ -89,11 +88,15 @@ static void unified_drop(struct apply *a, const char *key)
 	*map = left;
 }
 
-/*
- * Takes a limit's file out of "unified". *out is set when it was there: -1 for "max". Returns 1
- * then, 0 without it, -1 when it is refused, 2 when that was only recorded.
- */
-static int unified_take(struct apply *a, const char *key, bool sized, int64_t *out, int64_t *second)
+/* In a list of its own: that of config.json stays as it was read. */
+void unified_set(struct apply *a, const char *key, const char *value)
+{
+	unified_drop(a, key);
+	str_map_set(a->arena, &a->cfg->linux_.resources.unified, arena_strdup(a->arena, key),
+		    arena_strdup(a->arena, value));
+}
+
+int unified_take(struct apply *a, const char *key, bool sized, int64_t *out, int64_t *second)
 {
 	const char *text = str_map_get(&a->cfg->linux_.resources.unified, key);
 	const char *end = NULL;
@@ -158,15 +161,8 @@ static int fill_memory(struct apply *a, const struct limit *rule)
 /* Swap without a limit of memory: config.json's sum can not say it, the kernel's file can. */
 static void fill_bare_swap(struct apply *a, const struct limit *rule)
 {
-	struct config_resources *r = &a->cfg->linux_.resources;
-	struct str_map unified = {.items = NULL, .n = 0};
-
-	r->memory.swap = (struct opt_i64){.set = false};
-	for (size_t i = 0; i < r->unified.n; i++)
-		str_map_set(a->arena, &unified, r->unified.items[i].key, r->unified.items[i].value);
-	str_map_set(a->arena, &unified, arena_strdup(a->arena, "memory.swap.max"),
-		    arena_printf(a->arena, "%lld", (long long)rule->value));
-	r->unified = unified;
+	a->cfg->linux_.resources.memory.swap = (struct opt_i64){.set = false};
+	unified_set(a, "memory.swap.max", arena_printf(a->arena, "%lld", (long long)rule->value));
 	changed(a, SWAP_PATH, "none: swap set to %s", size_text(a->arena, rule->value));
 }
 

@@ -180,6 +180,16 @@ int rule_sysctl(struct apply *a);
 int exec_oom_score(struct apply *a, const struct config *container);
 int exec_labels(struct apply *a, const struct config *container);
 
+/* The policy's rule for a limit. Its text was checked when the policy was read. */
+struct limit rule_for(const struct apply *a, enum limit_type type);
+/*
+ * Takes a limit's file out of "unified". *out is set when it was there: -1 for "max". second is
+ * for a period behind it, or NULL. Returns 1 then, 0 without it, -1 when it is refused, 2 when
+ * that was only recorded.
+ */
+int unified_take(struct apply *a, const char *key, bool sized, int64_t *out, int64_t *second);
+void unified_set(struct apply *a, const char *key, const char *value);
+
 /* One name that --allow and annotations know. */
 struct setting;
 const struct setting *setting_find(const char *name);
