@@ -9,6 +9,7 @@
 #include "launch.h"
 #include "log.h"
 #include "process.h"
+#include "rootless.h"
 
 static int check_status(const struct container_state *state, bool ignore_paused, struct error *err)
 {
@@ -69,6 +70,8 @@ static int make_plan(struct launch *l, const struct exec_options *exec, int pidf
 		exec_process_again(exec);
 		return seal_and_reexecute(err);
 	}
+	if (rootless_enter(&l->plan, err) < 0)
+		return -1;
 	activation_environment(l->arena, &l->plan);
 	if (l->plan.terminal && exec->detach && !exec->console_socket)
 		return error_set(err, "cannot allocate a terminal for a detached process without "
