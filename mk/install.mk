@@ -3,6 +3,8 @@
 # The name that it is called by chooses the policy: dockerd and containerd find these by name.
 POLICY_NAMES := runsafe-strict runsafe-oci
 MANUAL := $(wildcard docs/runsafe.1)
+# bash looks there for a file with the name of the command that is typed.
+COMPDIR := $(PREFIX)/share/bash-completion/completions
 
 .PHONY: install uninstall
 install: all
@@ -12,11 +14,15 @@ install: all
 	$(Q)for name in $(POLICY_NAMES); do ln -sf runsafe '$(DESTDIR)$(BINDIR)'/$$name; done
 	$(Q)$(if $(MANUAL),install -d '$(DESTDIR)$(MANDIR)/man1')
 	$(Q)$(if $(MANUAL),install -m 644 $(MANUAL) '$(DESTDIR)$(MANDIR)/man1/runsafe.1')
+	$(Q)install -d '$(DESTDIR)$(COMPDIR)'
+	$(Q)install -m 644 completions/runsafe '$(DESTDIR)$(COMPDIR)/runsafe'
+	$(Q)for name in $(POLICY_NAMES); do ln -sf runsafe '$(DESTDIR)$(COMPDIR)'/$$name; done
 
 uninstall:
 	$(call say,REMOVE,$(DESTDIR)$(BINDIR)/runsafe)
 	$(Q)rm -f '$(DESTDIR)$(BINDIR)/runsafe' \
 		$(foreach name,$(POLICY_NAMES),'$(DESTDIR)$(BINDIR)/$(name)') \
+		$(foreach name,runsafe $(POLICY_NAMES),'$(DESTDIR)$(COMPDIR)/$(name)') \
 		'$(DESTDIR)$(MANDIR)/man1/runsafe.1'
 
 .PHONY: deps demo demo-vm
