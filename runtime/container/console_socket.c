@@ -10,6 +10,9 @@
 #include "fd.h"
 #include "launch.h"
 
+/* connect(2) waits while the other side's queue is full. */
+#define ANSWER_SECONDS 10
+
 /* A path longer than sun_path (unix(7)) is reached by a descriptor of the socket's own file. */
 static int fill_address(const char *path, struct sockaddr_un *address, int *file)
 {
@@ -41,8 +44,13 @@ int unix_connect(const char *path, int seconds)
 
 int console_connect(const char *path, struct error *err)
 {
-	int fd = unix_connect(path, 0);
+	int fd = unix_connect(path, ANSWER_SECONDS);
 
+	if (fd < 0 && errno == EAGAIN)
+		return error_set(err,
+				 "--console-socket: connecting to %s: whoever listens there did "
+				 "not answer for %d seconds",
+				 path, ANSWER_SECONDS);
 	return fd < 0 ? error_errno(err, errno, "--console-socket: connecting to %s", path) : fd;
 }
 
