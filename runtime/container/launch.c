@@ -412,7 +412,8 @@ void launch_poststop(struct arena *arena, const struct container_state *state)
 	if (hooks.n)
 		launch_state_text(arena, state, STATUS_STOPPED, &before, &after);
 	for (size_t i = 0; i < hooks.n; i++) {
-		struct plan_hook_list one = {.items = &hooks.items[i], .n = 1};
+		struct plan_hook_list one = {
+		    .items = &hooks.items[i], .n = 1, .cwd = state->bundle};
 		struct error err = ERROR_INIT;
 
 		if (hooks_run(&one, before, 0, after, &err) < 0)
