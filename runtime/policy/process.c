@@ -39,6 +39,14 @@ static int exec_user(struct apply *a, const struct config *container)
 	return 0;
 }
 
+/* Where a filter stands in for the sysctl, each process of the container needs it. */
+static void exec_memfd(struct apply *a, const struct config *container)
+{
+	const struct config_namespace *ns = config_namespace_find(&container->linux_, "pid");
+
+	a->out->memfd_noexec = a->policy.sysctl.memfd_noexec.value && ns && !ns->path;
+}
+
 static int apply_rules(struct apply *a, const struct config *container)
 {
 	struct findings *findings = a->findings;
@@ -53,6 +61,7 @@ static int apply_rules(struct apply *a, const struct config *container)
 		return -1;
 	if (rule_capabilities(a) < 0 || rule_privileges(a) < 0 || rule_priority(a) < 0)
 		return -1;
+	exec_memfd(a, container);
 	return exec_oom_score(a, container) < 0 ? -1 : exec_labels(a, container);
 }
 
