@@ -56,9 +56,17 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 /* Lets the child go on after an event. */
 int sandbox_continue(struct sandbox *sandbox, struct error *err);
 
-/* PLAN_GATE_SOCKET: opens the gate and waits for the exec. Returns 0 once the workload runs, or
- * -1 with err set by the child (exit_status 126 or 127 as a shell has them). */
-int sandbox_open_gate(struct sandbox *sandbox, struct error *err);
+/* PLAN_GATE_SOCKET: opens the gate and waits for the exec. interruptible: HUP, INT, QUIT and TERM
+ * end the waiting (for startContainer hooks); else they are left alone. Returns 0 once the workload
+ * runs, or -1 with err set by the child (exit_status 126 or 127 as a shell has them). */
+int sandbox_open_gate(struct sandbox *sandbox, bool interruptible, struct error *err);
+
+/*
+ * Whether the process pid has ended and never executed anything: what a workload that was killed
+ * between its gate and its exec looks like. False for one that is not there any more: then nobody
+ * can tell.
+ */
+bool sandbox_died_before_exec(pid_t pid);
 
 /* PLAN_GATE_FIFO: the same from another process, by the FIFOs in the container's directory. err
  * says "not waiting at its start gate" with number ENXIO when nobody reads. */

@@ -141,7 +141,7 @@ static int go(struct launch *l, const struct exec_options *exec, struct error *e
 		result = -1;
 	interrupt_end();
 	if (result == 0)
-		result = sandbox_open_gate(&l->sandbox, err);
+		result = sandbox_open_gate(&l->sandbox, false, err);
 	if (result == 0)
 		return 0;
 	sandbox_abandon(&l->sandbox);

@@ -16,7 +16,8 @@ static int go(struct launch *l, struct error *err)
 		     (l->create->detach || supervise_begin(l, err) == 0);
 	bool interrupted = interrupt_check(err) < 0;
 	interrupt_end();
-	if (!begun || interrupted || sandbox_open_gate(&l->sandbox, err) < 0 ||
+	if (!begun || interrupted ||
+	    sandbox_open_gate(&l->sandbox, l->plan.start_container.n > 0, err) < 0 ||
 	    launch_record(l, "running", err) < 0 ||
 	    start_poststart(l->arena, &l->container.state, err) < 0) {
 		launch_undo(l);

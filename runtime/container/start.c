@@ -23,12 +23,13 @@ static int wrong_status(const char *id, enum container_status status, struct err
 
 int start_poststart(struct arena *arena, const struct container_state *state, struct error *err)
 {
-	struct plan_hook_list hooks;
+	struct plan_hook_list hooks = {.n = 0};
 	const char *before, *after;
 
 	if (state->config.hooks.poststart.n == 0)
 		return 0;
 	plan_hooks(arena, &state->config.hooks.poststart, "hooks.poststart", &hooks);
+	hooks.cwd = state->bundle;
 	launch_state_text(arena, state, STATUS_RUNNING, &before, &after);
 	if (hooks_run(&hooks, before, (pid_t)state->pid, after, err) == 0)
 		return 0;
@@ -42,13 +43,17 @@ int start_poststart(struct arena *arena, const struct container_state *state, st
 static int open_gate(struct arena *arena, struct container *container, struct error *err)
 {
 	if (sandbox_open_gate_fifo(container->dir, err) < 0) {
-		if (err->number == ENXIO)
-			return error_set(err,
-					 "cannot start container %s: it is running, expected "
-					 "created",
-					 container->state.id);
-		return -1;
+		if (err->number != ENXIO)
+			return -1;
+		if (container_status(&container->state) == STATUS_STOPPED)
+			return wrong_status(container->state.id, STATUS_STOPPED, err);
+		return wrong_status(container->state.id, STATUS_RUNNING, err);
 	}
+	if (sandbox_died_before_exec((pid_t)container->state.pid))
+		return error_set(err,
+				 "cannot start container %s: container not running (its process "
+				 "was killed before the workload ran)",
+				 container->state.id);
 	(void)unlinkat(container->dir, "gate", 0);
 	(void)unlinkat(container->dir, "report", 0);
 	container->state.recorded = arena_strdup(arena, "running");

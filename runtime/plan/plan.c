@@ -91,6 +91,8 @@ static void plan_all_hooks(struct planner *p)
 	plan_hooks(p->arena, &hooks->start_container, "hooks.startContainer",
 		   &plan->start_container);
 	plan_hooks(p->arena, &hooks->poststart, "hooks.poststart", &plan->poststart);
+	plan->prestart.cwd = plan->create_runtime.cwd = p->in->bundle_path;
+	plan->create_container.cwd = plan->poststart.cwd = p->in->bundle_path;
 }
 
 static void plan_path_lists(struct planner *p)

@@ -32,7 +32,8 @@ static long long now_ms(void)
 	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static _Noreturn void become_hook(const struct plan_hook *hook, int input, int output)
+static _Noreturn void become_hook(const struct plan_hook *hook, const char *cwd, int input,
+				  int output)
 {
 	static char *empty[] = {NULL};
 	sigset_t none;
@@ -42,6 +43,10 @@ static _Noreturn void become_hook(const struct plan_hook *hook, int input, int o
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+		_exit(126);
+	/* A bundle that is gone by now, or that only the host's root can enter, is no reason to
+	 * leave the hook out. */
+	if (cwd && chdir(cwd) < 0 && chdir("/") < 0)
 		_exit(126);
 	fd_cloexec_from(3);
 	execve(hook->path, hook->argv, hook->envp ? hook->envp : empty);
@@ -83,7 +88,8 @@ static void keep_output(struct running_hook *run)
 		run->kept[run->n_kept++] = spill[i] == '\n' ? ' ' : spill[i];
 }
 
-static int start(struct running_hook *run, const struct plan_hook *hook, struct error *err)
+static int start(struct running_hook *run, const struct plan_hook *hook, const char *cwd,
+		 struct error *err)
 {
 	int in[2], out[2];
 
@@ -101,27 +107,31 @@ static int start(struct running_hook *run, const struct plan_hook *hook, struct 
 	if (run->pid < 0)
 		return error_errno(err, errno, "%s: fork", hook->label);
 	if (run->pid == 0)
-		become_hook(hook, in_read, out_write);
+		become_hook(hook, cwd, in_read, out_write);
 	run->pidfd = sys_pidfd_open(run->pid);
 	return 0;
 }
 
-/* Returns 1 when it ended (status filled), 0 at its timeout. */
-static int wait_for(struct running_hook *run, const struct plan_hook *hook, int *status)
+enum hook_end { HOOK_ENDED, HOOK_TIMEOUT, HOOK_INTERRUPTED };
+
+/* Fills status for HOOK_ENDED, and with a signal's number for HOOK_INTERRUPTED. */
+static enum hook_end wait_for(struct running_hook *run, const struct plan_hook *hook, int signals,
+			      int *status)
 {
 	long long end = now_ms() + hook->timeout_ms;
 
 	for (;;) {
 		long long left = hook->timeout_ms ? end - now_ms() : -1;
-		struct pollfd polls[3] = {{.fd = run->pidfd, .events = POLLIN},
+		struct pollfd polls[4] = {{.fd = run->pidfd, .events = POLLIN},
 					  {.fd = run->input, .events = POLLOUT},
-					  {.fd = run->output, .events = POLLIN}};
+					  {.fd = run->output, .events = POLLIN},
+					  {.fd = signals, .events = POLLIN}};
 
 		if (hook->timeout_ms && left <= 0)
-			return 0;
+			return HOOK_TIMEOUT;
 		if (run->pidfd < 0 && (left < 0 || left > 10))
 			left = 10;
-		(void)poll(polls, 3, (int)left);
+		(void)poll(polls, 4, (int)left);
 		if (run->input >= 0 && polls[1].revents)
 			feed(run);
 		if (run->output >= 0 && polls[2].revents)
@@ -130,12 +140,14 @@ static int wait_for(struct running_hook *run, const struct plan_hook *hook, int 
 		if (ended == run->pid) {
 			if (run->output >= 0)
 				keep_output(run);
-			return 1;
+			return HOOK_ENDED;
 		}
 		if (ended < 0 && errno != EINTR) {
 			*status = 0x100;
-			return 1;
+			return HOOK_ENDED;
 		}
+		if (signals >= 0 && polls[3].revents && (*status = interrupt_taken(signals)) > 0)
+			return HOOK_INTERRUPTED;
 	}
 }
 
@@ -153,7 +165,40 @@ static int judge(const struct running_hook *run, const struct plan_hook *hook, i
 			 WEXITSTATUS(status), colon, run->kept);
 }
 
-static int run_one(const struct plan_hook *hook, const char *const state[3], struct error *err)
+static void kill_hook(struct running_hook *run)
+{
+	int status;
+
+	kill(-run->pid, SIGKILL);
+	kill(run->pid, SIGKILL);
+	while (waitpid(run->pid, &status, 0) < 0 && errno == EINTR)
+		;
+}
+
+static int finish(struct running_hook *run, const struct plan_hook *hook, int signals,
+		  struct error *err)
+{
+	int status = 0;
+
+	switch (wait_for(run, hook, signals, &status)) {
+	case HOOK_ENDED:
+		return judge(run, hook, status, err);
+	case HOOK_INTERRUPTED:
+		kill_hook(run);
+		error_set(err, "%s: %s was interrupted by signal %d", hook->label, hook->path,
+			  status);
+		err->exit_status = 128 + status;
+		return -1;
+	case HOOK_TIMEOUT:
+		break;
+	}
+	kill_hook(run);
+	return error_set(err, "%s: %s did not end within its timeout of %d s", hook->label,
+			 hook->path, hook->timeout_ms / 1000);
+}
+
+static int run_one(const struct plan_hook *hook, const char *cwd, const char *const state[3],
+		   struct error *err)
 {
 	struct running_hook run = {.pid = -1,
 				   .pidfd = -1,
@@ -161,23 +206,15 @@ static int run_one(const struct plan_hook *hook, const char *const state[3], str
 				   .output = -1,
 				   .parts = {state[0], state[1], state[2]}};
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-	int status = 0;
+	struct interrupts interrupts;
 	int result = -1;
 
 	/* A hook that does not read its input must not end the runtime. */
 	sigaction(SIGPIPE, &ignore, &before);
-	if (start(&run, hook, err) == 0) {
-		if (wait_for(&run, hook, &status)) {
-			result = judge(&run, hook, status, err);
-		} else {
-			kill(-run.pid, SIGKILL);
-			kill(run.pid, SIGKILL);
-			while (waitpid(run.pid, &status, 0) < 0 && errno == EINTR)
-				;
-			error_set(err, "%s: %s did not end within its timeout of %d s", hook->label,
-				  hook->path, hook->timeout_ms / 1000);
-		}
-	}
+	interrupts_begin(&interrupts);
+	if (start(&run, hook, cwd, err) == 0)
+		result = finish(&run, hook, interrupts.fd, err);
+	interrupts_end(&interrupts);
 	sigaction(SIGPIPE, &before, NULL);
 	fd_cleanup(&run.pidfd);
 	fd_cleanup(&run.input);
@@ -193,7 +230,7 @@ int hooks_run(const struct plan_hook_list *hooks, const char *state_before_pid, 
 
 	snprintf(number, sizeof(number), "%d", pid);
 	for (size_t i = 0; i < hooks->n; i++) {
-		if (run_one(&hooks->items[i], state, err) < 0)
+		if (run_one(&hooks->items[i], hooks->cwd, state, err) < 0)
 			return -1;
 	}
 	return 0;

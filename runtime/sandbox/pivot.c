@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "path.h"
 #include "sandbox_internal.h"
 
 int step_runtime_hooks(struct child *child, struct error *err)
@@ -98,6 +99,24 @@ int step_pivot_root(struct child *child, struct error *err)
 	if (chdir("/") < 0)
 		return error_errno(err, errno, "entering the new root");
 	return check_root(child, err);
+}
+
+/*
+ * A working directory that the image lacks is made, as runc and crun do: 0755, the container's
+ * root's, before the rootfs becomes read-only. What is odd about a path that can be reached is
+ * step_cwd's matter.
+ */
+int step_make_cwd(struct child *child, struct error *err)
+{
+	const char *cwd = child->plan->cwd;
+
+	if (access(cwd, F_OK) == 0 || errno != ENOENT)
+		return 0;
+	cleanup_fd int made = path_make_dir(child->root, cwd, 0755);
+	if (made < 0)
+		return error_errno(err, errno,
+				   "process.cwd \"%s\" does not exist and cannot be made", cwd);
+	return 0;
 }
 
 int step_rootfs_readonly(struct child *child, struct error *err)

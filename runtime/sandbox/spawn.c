@@ -68,7 +68,9 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 		close(ours);
 		child_main(plan, theirs);
 	}
-	if (own_pidns >= 0 && setns(own_pidns, CLONE_NEWPID) < 0) {
+	/* Inside a user namespace there is no way back (setns(2)): what is cloned later, too, lives
+	 * in that pid namespace. */
+	if (own_pidns >= 0 && setns(own_pidns, CLONE_NEWPID) < 0 && errno != EPERM) {
 		error_errno(err, errno, "going back to the runtime's own pid namespace");
 		if (pid > 0)
 			sandbox_abandon(out);
@@ -318,17 +320,65 @@ int sandbox_continue(struct sandbox *sandbox, struct error *err)
 	return 0;
 }
 
-int sandbox_open_gate(struct sandbox *sandbox, struct error *err)
+/* Returns 0 when the child has something to say, or -1 with err set by a signal. */
+static int wait_for_word(const struct sandbox *sandbox, struct error *err)
+{
+	struct interrupts in;
+	int signal_number = 0;
+
+	interrupts_begin(&in);
+	while (!signal_number) {
+		struct pollfd polls[2] = {{.fd = sandbox->socket, .events = POLLIN},
+					  {.fd = in.fd, .events = POLLIN}};
+
+		if (poll(polls, 2, -1) < 0)
+			continue;
+		if (polls[0].revents)
+			break;
+		signal_number = interrupt_taken(in.fd);
+	}
+	interrupts_end(&in);
+	if (!signal_number)
+		return 0;
+	error_set(err, "interrupted by signal %d while hooks.startContainer ran", signal_number);
+	err->exit_status = 128 + signal_number;
+	return -1;
+}
+
+int sandbox_open_gate(struct sandbox *sandbox, bool interruptible, struct error *err)
 {
 	struct received got;
 
-	if (sandbox_continue(sandbox, err) < 0)
+	if (sandbox_continue(sandbox, err) < 0 ||
+	    (interruptible && wait_for_word(sandbox, err) < 0))
 		return -1;
 	int n = receive(sandbox->socket, &got);
 	if (n < 0)
 		return error_errno(err, errno, "reading from the container's process");
-	/* Its end of the socket is close-on-exec: the end of file is the exec. */
-	return n == 0 ? 0 : failed(&got.message, err);
+	if (n > 0)
+		return failed(&got.message, err);
+	/* Its end of the socket is close-on-exec: the end of file is the exec, or its end. */
+	return sandbox_died_before_exec(sandbox->pid) ? silent_death(sandbox, err) : 0;
+}
+
+/* proc_pid_stat(5), field 9: the kernel's flags; they stay until the process is reaped. */
+bool sandbox_died_before_exec(pid_t pid)
+{
+	enum { STATE = 3, FLAGS = 9, FORKED_NO_EXEC = 0x40 }; /* PF_FORKNOEXEC, linux/sched.h */
+	struct arena arena = ARENA_INIT;
+	char *text = NULL;
+	bool before = false;
+
+	if (file_read_all(&arena, AT_FDCWD, arena_printf(&arena, "/proc/%d/stat", pid), 4096, &text,
+			  NULL) == 0) {
+		const char *at = strrchr(text, ')'); /* the name before may hold anything */
+
+		for (int field = STATE - 1; at && field < FLAGS; field++)
+			at = strchr(at + 1, ' ');
+		before = at && strtoul(at + 1, NULL, 10) & FORKED_NO_EXEC;
+	}
+	arena_free(&arena);
+	return before;
 }
 
 int sandbox_make_gate(int dir, struct plan *plan, struct error *err)
@@ -344,6 +394,19 @@ int sandbox_make_gate(int dir, struct plan *plan, struct error *err)
 	return 0;
 }
 
+/* Who waited there may be dead by now: no reason to die as well. */
+static int open_fifo(int gate)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+
+	sigaction(SIGPIPE, &ignore, &before);
+	int result = fd_write_all(gate, "", 1);
+	int number = errno;
+	sigaction(SIGPIPE, &before, NULL);
+	errno = number;
+	return result;
+}
+
 int sandbox_open_gate_fifo(int dir, struct error *err)
 {
 	struct message message = {0};
@@ -356,8 +419,11 @@ int sandbox_open_gate_fifo(int dir, struct error *err)
 		err->number = ENXIO;
 		return -1;
 	}
-	if (fd_write_all(gate, "", 1) < 0)
-		return error_errno(err, errno, "opening the start gate");
+	if (open_fifo(gate) < 0) {
+		error_errno(err, errno, "opening the start gate");
+		err->number = err->number == EPIPE ? ENXIO : err->number;
+		return -1;
+	}
 	struct pollfd poll_report = {.fd = report, .events = POLLIN};
 	while (poll(&poll_report, 1, -1) < 0 && errno == EINTR)
 		;

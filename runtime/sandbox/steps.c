@@ -35,6 +35,7 @@ const struct step sandbox_steps[] = {
     {"readonlyPaths", step_readonly_paths},
     {"maskedPaths", step_masked_paths},
     {"pivot_root", step_pivot_root},
+    {"missing cwd", step_make_cwd},
     /* Last of the mounts: mount points had to be made. */
     {"read-only rootfs", step_rootfs_readonly},
     {"limits set by the runtime", step_limits_of_runtime},

@@ -169,7 +169,7 @@ static inline int exit_status(void)
 static inline int runs(void)
 {
 	reaches_its_gate();
-	if (sandbox_open_gate(&box, &err) < 0)
+	if (sandbox_open_gate(&box, false, &err) < 0)
 		fail_msg("%s", err.text);
 	return exit_status();
 }

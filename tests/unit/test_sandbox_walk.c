@@ -57,7 +57,7 @@ static void it_waits_until_the_gate_is_opened(void **state)
 	usleep(50000);
 	assert_int_equal(waitid(P_PID, (id_t)box.pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
 	assert_int_equal(info.si_pid, 0);
-	assert_int_equal(sandbox_open_gate(&box, &err), 0);
+	assert_int_equal(sandbox_open_gate(&box, false, &err), 0);
 	assert_int_equal(exit_status(), 0);
 }
 
@@ -131,7 +131,7 @@ static void what_only_the_exec_can_find_comes_through_the_gate(void **state)
 	close(fd);
 	argv[0] = (char *)"/bin/broken";
 	reaches_its_gate();
-	assert_int_equal(sandbox_open_gate(&box, &err), -1);
+	assert_int_equal(sandbox_open_gate(&box, false, &err), -1);
 	assert_non_null(strstr(err.text, "exec format error"));
 	assert_int_equal(err.exit_status, 126);
 	sandbox_abandon(&box);
