@@ -378,9 +378,9 @@ void config_write_seccomp(struct json_writer *w, const char *key, const struct c
 /* The hardened config.json that `runsafe spec` prints; filled into *out with arena memory. */
 void config_spec(struct arena *arena, struct config *out);
 
-/* The words of linux.memoryPolicy, NULL-ended. */
-const char *const *config_memory_policy_modes(void);
-const char *const *config_memory_policy_flags(void);
+/* Makes of it one for an ordinary user (`spec --rootless`): a user namespace in which the workload
+ * is uid:gid of the host, which a user may map without newuidmap(1). */
+void config_spec_rootless(struct arena *arena, struct config *config, uint32_t uid, uint32_t gid);
 
 /* The first namespace of that type, or NULL. */
 struct config_namespace *config_namespace_find(const struct config_linux *linux_, const char *type);

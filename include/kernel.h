@@ -26,6 +26,10 @@ int sys_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t 
  * directory when it is not -1; *pidfd is filled when pidfd is not NULL. */
 pid_t sys_clone3(uint64_t flags, int cgroup, int *pidfd);
 
+/* Whether this process is in another user namespace than the host's first one. What can not be
+ * looked at counts as that one, where the rules are stricter. */
+bool sys_in_user_namespace(void);
+
 /* pidfd_open(2) and pidfd_send_signal(2). */
 int sys_pidfd_open(pid_t pid);
 int sys_pidfd_kill(int pidfd, int sig);

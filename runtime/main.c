@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "kernel.h"
 #include "log.h"
 
 const struct command commands[] = {
@@ -138,6 +139,16 @@ static int open_standard_fds(void)
 	return 0;
 }
 
+/* Root of a user namespace is some user to the host, as Podman runs its runtime; but where a whole
+ * system lives in one (LXC), its root is called so. The same as runc has it. */
+static bool is_root(void)
+{
+	const char *user = getenv("USER");
+
+	return geteuid() == 0 &&
+	       (!sys_in_user_namespace() || (user && strcmp(user, "root") == 0));
+}
+
 static int choose_root(struct arena *arena, const char *given, const char **root, struct error *err)
 {
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
@@ -145,10 +156,12 @@ static int choose_root(struct arena *arena, const char *given, const char **root
 
 	if (given && !*given)
 		return error_set(err, "option --root: expected a directory, got \"\"");
-	if (!given && geteuid() == 0)
+	if (!given && is_root())
 		given = "/run/runsafe";
 	else if (!given && runtime_dir && *runtime_dir)
 		given = arena_printf(arena, "%s/runsafe", runtime_dir);
+	else if (!given && geteuid() == 0)
+		given = "/run/runsafe";
 	else if (!given)
 		given = arena_printf(arena, "/run/user/%u/runsafe", geteuid());
 	if (given[0] != '/') {

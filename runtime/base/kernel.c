@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,6 +48,15 @@ pid_t sys_clone3(uint64_t flags, int cgroup, int *pidfd)
 		args.cgroup = (unsigned int)cgroup;
 	}
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+bool sys_in_user_namespace(void)
+{
+	/* PROC_USER_INIT_INO of the kernel's proc_ns.h. */
+	const ino_t first = 0xEFFFFFFDU;
+	struct stat st;
+
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != first;
 }
 
 int sys_pidfd_open(pid_t pid)

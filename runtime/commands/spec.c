@@ -9,13 +9,15 @@
 #include "fd.h"
 #include "json_write.h"
 
-static const char *spec_text(struct arena *arena)
+static const char *spec_text(struct arena *arena, bool rootless)
 {
 	struct config config;
 	struct json_writer w;
 
 	memset(&config, 0, sizeof(config));
 	config_spec(arena, &config);
+	if (rootless)
+		config_spec_rootless(arena, &config, geteuid(), getegid());
 	json_start(&w, arena, true);
 	config_write(&w, NULL, &config);
 	return json_finish(&w);
@@ -43,18 +45,25 @@ int spec_main(int argc, char **argv, const struct runtime_options *options, stru
 	      struct error *err)
 {
 	const char *bundle = NULL;
+	bool rootless = false;
 	struct str_list arguments = {.n = 0};
 	const struct option_spec specs[] = {
 	    {"bundle", 'b', OPTION_TEXT, &bundle, "DIR",
 	     "write DIR/config.json instead; one that is there is not touched"},
+	    {"rootless", 0, OPTION_FLAG, &rootless, NULL,
+	     "one that you can run without being root: with a user namespace for your own id"},
 	    {.name = NULL}};
 	int result = command_arguments(arena, specs, argc, argv, 0, 0, &arguments, err);
 
 	(void)options;
 	if (result)
 		return result < 0;
+	if (rootless && geteuid() == 0)
+		return error_set(err, "spec --rootless: you are root, and its namespace would map "
+				      "your own id: call it as the user who will run the bundle") <
+		       0;
 	if (bundle)
-		return write_new(arena, bundle, spec_text(arena), err) < 0;
-	fputs(spec_text(arena), stdout);
+		return write_new(arena, bundle, spec_text(arena, rootless), err) < 0;
+	fputs(spec_text(arena, rootless), stdout);
 	return 0;
 }

@@ -151,3 +151,26 @@ void config_spec(struct arena *arena, struct config *out)
 	fill_mounts(arena, out);
 	fill_linux(arena, &out->linux_);
 }
+
+static struct config_id_mapping *single_id(struct arena *arena, uint32_t inside, uint32_t outside)
+{
+	struct config_id_mapping *mapping = arena_alloc(arena, sizeof(*mapping));
+
+	*mapping =
+	    (struct config_id_mapping){.container_id = inside, .host_id = outside, .size = 1};
+	return mapping;
+}
+
+void config_spec_rootless(struct arena *arena, struct config *config, uint32_t uid, uint32_t gid)
+{
+	struct config_linux *l = &config->linux_;
+	const struct config_user *user = &config->process.user;
+
+	l->namespaces = arena_grow(arena, l->namespaces, l->n_namespaces, sizeof(*l->namespaces));
+	l->namespaces[l->n_namespaces++] =
+	    (struct config_namespace){.type = arena_strdup(arena, "user")};
+	l->uid_mappings = single_id(arena, user->uid, uid);
+	l->n_uid_mappings = 1;
+	l->gid_mappings = single_id(arena, user->gid, gid);
+	l->n_gid_mappings = 1;
+}

@@ -17,9 +17,6 @@
 #include "launch.h"
 #include "mappings.h"
 
-/* PROC_USER_INIT_INO of the kernel's proc_ns.h: the inode of the first user namespace. */
-#define FIRST_USER_NAMESPACE 0xEFFFFFFDU
-
 static bool has_admin(void)
 {
 	cap_t caps = cap_get_proc();
@@ -29,14 +26,6 @@ static bool has_admin(void)
 		value = CAP_CLEAR;
 	cap_free(caps);
 	return value == CAP_SET;
-}
-
-bool rootless_in_user_namespace(void)
-{
-	struct stat st;
-
-	/* What can not be looked at counts as the host's, where the rules are stricter. */
-	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != FIRST_USER_NAMESPACE;
 }
 
 /* Root of a user namespace that was made without a mount namespace (unshare -r). */
@@ -169,7 +158,7 @@ int rootless_begin(struct arena *arena, const struct config *config, struct plan
 	const struct config_namespace *ns = config_namespace_find(l, "user");
 
 	if (has_admin()) {
-		out->nested = rootless_in_user_namespace();
+		out->nested = sys_in_user_namespace();
 		return out->nested ? own_mounts(err) : 0;
 	}
 	if (!ns)

@@ -29,7 +29,4 @@ int rootless_begin(struct arena *arena, const struct config *config, struct plan
  */
 int rootless_enter(struct plan *plan, struct error *err);
 
-/* Whether this process is in another user namespace than the host's first one. */
-bool rootless_in_user_namespace(void);
-
 #endif

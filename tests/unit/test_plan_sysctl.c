@@ -147,6 +147,7 @@ static void memfd_noexec_is_added_in_a_new_pid_namespace(void **state)
 	struct planning *t = *state;
 
 	t->hardening.memfd_noexec = true;
+	t->plan.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	assert_done(t, plan_sysctls(&t->p));
 	assert_int_equal(t->plan.n_sysctls, 0);
 	t->plan.clone_flags = CLONE_NEWPID;
