@@ -137,11 +137,11 @@ int cgroup_set_resources(struct arena *arena, int dir, const struct config_resou
 			 struct error *err);
 
 /*
- * update: the same for a container's cgroup by the driver ("cgroupfs", "systemd") and path that its
+ * update: the same for a container's cgroup by the unit (its name NULL: none) and path that its
  * state has. resources holds only what is to change, completed by what the kernel wants beside it.
  * Returns 0, or -1 with err set and nothing changed.
  */
-int cgroup_update(struct arena *arena, const char *driver, const char *path,
+int cgroup_update(struct arena *arena, const struct cgroup_unit *unit, const char *path,
 		  const struct config_resources *resources, struct error *err);
 
 /* Sends SIGKILL to all processes in the cgroup and below (cgroup.kill, or one by one before 5.14)

@@ -249,19 +249,27 @@ static int check_usage(struct arena *arena, int dir, const struct config_memory 
 	return 0;
 }
 
+int cg_set_resources(struct cg_apply *apply, const struct config_resources *resources,
+		     struct cg_settings *settings, struct error *err)
+{
+	char *quota;
+
+	apply->name = "the container's cgroup";
+	apply->keep_undo = true;
+	if (file_read_all(apply->arena, apply->dir, "cpu.max", FILE_LIMIT, &quota, NULL) < 0)
+		quota = arena_strdup(apply->arena, "max");
+	quota[strcspn(quota, " \n")] = '\0';
+	if (cg_settings_build(apply->arena, resources, quota, settings, NULL, err) < 0 ||
+	    check_usage(apply->arena, apply->dir, &resources->memory, err) < 0)
+		return -1;
+	return cg_apply(apply, settings, err);
+}
+
 int cgroup_set_resources(struct arena *arena, int dir, const struct config_resources *resources,
 			 struct error *err)
 {
-	struct cg_apply apply = {.arena = arena, .dir = dir, .keep_undo = true};
+	struct cg_apply apply = {.arena = arena, .dir = dir};
 	struct cg_settings settings;
-	char *quota;
 
-	apply.name = "the container's cgroup";
-	if (file_read_all(arena, dir, "cpu.max", FILE_LIMIT, &quota, NULL) < 0)
-		quota = arena_strdup(arena, "max");
-	quota[strcspn(quota, " \n")] = '\0';
-	if (cg_settings_build(arena, resources, quota, &settings, NULL, err) < 0 ||
-	    check_usage(arena, dir, &resources->memory, err) < 0)
-		return -1;
-	return cg_apply(&apply, &settings, err);
+	return cg_set_resources(&apply, resources, &settings, err);
 }

@@ -48,7 +48,7 @@ struct cg_enabled {
 	unsigned int have;	/* in the group itself */
 	unsigned int available; /* in the root; 0: not read, since have is all that is asked for */
 	unsigned int refused;
-	const struct cgroup_unit *unit; /* systemd's to switch on; NULL: ours */
+	const struct cgroup_unit *unit; /* a user's manager switches on what it has; NULL: we */
 	struct {
 		char *at; /* the directory whose cgroup.subtree_control was not to be had */
 		int number;
@@ -58,7 +58,7 @@ struct cg_enabled {
 /* Switches controllers on in every ancestor of path, from the root down. */
 void cg_controllers_enable(struct arena *arena, int root, const char *mount, const char *path,
 			   int dir, unsigned int needed, struct cg_enabled *out);
-/* The same for a unit's group, where systemd alone switches them on. */
+/* The same for a unit of a user's manager, which alone switches them on. */
 void cg_controllers_of_unit(int root, int dir, const struct cgroup_unit *unit,
 			    struct cg_enabled *out);
 /* Why the group lacks the controller, for a person. */
@@ -127,6 +127,9 @@ struct cg_apply {
 /* Writes all settings; on failure what was noted is written back. */
 int cg_apply(struct cg_apply *apply, const struct cg_settings *settings, struct error *err);
 void cg_apply_undo(struct cg_apply *apply);
+/* cgroup_set_resources(), with what it wrote and what undoes it. apply has arena and dir. */
+int cg_set_resources(struct cg_apply *apply, const struct config_resources *resources,
+		     struct cg_settings *settings, struct error *err);
 
 /* devices.c */
 

@@ -193,7 +193,8 @@ static int fill(struct make *m, struct error *err)
 
 	if (!m->out->made && take_existing(m, err) < 0)
 		return -1;
-	if (m->out->unit.name)
+	/* systemd's own manager knows nothing of hugetlb and rdma: those are ours to switch on. */
+	if (m->out->unit.user_manager)
 		cg_controllers_of_unit(m->root, m->out->dir, &m->out->unit, &enabled);
 	else
 		cg_controllers_enable(m->arena, m->root, m->mount, m->out->path, m->out->dir,

@@ -222,14 +222,11 @@ const char *cg_controller_why_missing(struct arena *arena, const struct cg_enabl
 
 	if (!(enabled->available & CG_BIT(controller)))
 		return why_not_in_root(arena, controller);
-	if (enabled->unit && enabled->unit->user_manager)
+	if (enabled->unit)
 		return arena_printf(arena,
 				    "controller %s is not handed down to the user's manager: root "
 				    "can do it with Delegate=cpu cpuset io memory pids under "
 				    "[Service] in /etc/systemd/system/user@.service.d/delegate.conf",
-				    name);
-	if (enabled->unit)
-		return arena_printf(arena, "systemd does not switch controller %s on for units",
 				    name);
 	if (!(enabled->refused & CG_BIT(controller)))
 		return arena_printf(arena, "controller %s can not be switched on here", name);

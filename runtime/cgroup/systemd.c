@@ -176,6 +176,31 @@ int cg_systemd_prepare(struct arena *arena, const struct cgroup_request *request
 	return out->manager ? 0 : -1;
 }
 
+/* systemd sets all or none; what it refuses is undone in the files. */
+int cg_systemd_update(struct arena *arena, const struct cgroup_unit *unit, int dir,
+		      const struct config_resources *resources, struct error *err)
+{
+	struct cg_apply apply = {.arena = arena, .dir = dir};
+	struct sd_properties properties = {.arena = arena};
+	struct cg_settings settings;
+	struct error ignored = ERROR_INIT;
+	cleanup_manager struct sd_manager *manager =
+	    sd_manager_open(arena, unit->user_manager, err);
+
+	if (!manager || cg_set_resources(&apply, resources, &settings, err) < 0)
+		return -1;
+	if (sd_properties_of_settings(&properties, &settings, err) < 0 ||
+	    sd_set_properties(manager, unit->name, &properties, err) < 0) {
+		cg_apply_undo(&apply);
+		return -1;
+	}
+	/* Once more, since systemd has written what it can express (whole percents of a CPU). */
+	apply.keep_undo = false;
+	apply.n_undo = 0;
+	(void)cg_apply(&apply, &settings, &ignored);
+	return 0;
+}
+
 void cgroup_close(struct cgroup *cgroup)
 {
 	sd_manager_close(cgroup->manager);

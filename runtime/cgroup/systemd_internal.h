@@ -65,6 +65,10 @@ int sd_properties_of_annotations(struct sd_properties *list, const struct str_ma
 int cg_systemd_prepare(struct arena *arena, const struct cgroup_request *request,
 		       const struct cg_settings *settings, struct cgroup *out, struct error *err);
 
+/* cgroup_update() for a unit, whose cgroup dir is. */
+int cg_systemd_update(struct arena *arena, const struct cgroup_unit *unit, int dir,
+		      const struct config_resources *resources, struct error *err);
+
 /* create.c: limits, owner and devices program of a unit's cgroup, which out has open. Returns 0, or
  * -1 with err set. */
 int cg_fill_unit(struct arena *arena, const struct cgroup_request *request,

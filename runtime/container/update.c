@@ -83,7 +83,7 @@ static int set(struct arena *arena, struct container *container,
 	forget_findings(state, wanted);
 	if (container_write_state(arena, container, err) < 0)
 		return -1;
-	if (cgroup_update(arena, state->cgroup_driver, state->cgroup_path, wanted, err) == 0)
+	if (cgroup_update(arena, &state->cgroup_unit, state->cgroup_path, wanted, err) == 0)
 		return 0;
 	container->state = old;
 	if (container_write_state(arena, container, &ignored) < 0)
