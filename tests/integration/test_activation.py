@@ -100,8 +100,12 @@ def test_run_in_the_foreground_hands_readiness_on(runsafe, ready, manager, env):
 def test_nothing_but_readiness_leaves_the_container(runsafe, ready, manager, env):
     """A container must not speak for its host's service: no MAINPID, STOPPING or ERRNO of its own."""
     name = runsafe.id()
-    bundle = ready("MAINPID=1", "STOPPING=1", "READY=0", "XREADY=1", "MAINPID=1\nREADY=1\nERRNO=5")
+    bundle = ready("MAINPID=1", "STOPPING=1", "READY=0", "XREADY=1",
+                   after="sleep 0.5; /bin/say $NOTIFY_SOCKET 'MAINPID=1\nREADY=1\nERRNO=5'; "
+                         "exec sleep 1000")
+    began = time.monotonic()
     runsafe.ok("run", "-d", "-b", bundle.path, name, env=env)
+    assert time.monotonic() - began > 0.4
     assert manager.messages() == [f"MAINPID={runsafe.state(name)['pid']}\nREADY=1"]
 
 
@@ -122,8 +126,9 @@ def test_an_abstract_socket_of_the_manager(runsafe, ready, folder):
     made.socket.close()
 
 
-def test_the_socket_is_all_that_is_in_its_folder(runsafe, bundle, manager, env):
-    name = runsafe.create(bundle.sh("ls /run/notify; touch /run/notify/x; rm -f /run/notify/*; "
+def test_the_socket_is_all_that_is_in_its_folder(oci, plain, manager, env):
+    runsafe = oci
+    name = runsafe.create(plain.sh("ls /run/notify; touch /run/notify/x; rm -f /run/notify/*; "
                                     "ls /run/notify; echo $NOTIFY_SOCKET"), env=env)
     runsafe.ok("start", name, env=env)
     runsafe.wait_status(name, "stopped")

@@ -332,6 +332,21 @@ def test_attack_overwriting_the_runtime_by_a_script_of_proc_self_exe(oci, engine
     assert oci.output(name) == "gave up\n"
 
 
+def test_attack_overwriting_the_runtime_by_exec(oci, engine, own_program, interpreter):
+    """CVE-2019-5736, as it was found: the program of an exec."""
+    loader = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
+    engine.file(loader[os.uname().machine], interpreter.read_bytes(), 0o755)
+    engine.file("/attack", OVERWRITE)
+    engine.file("/start", "#!/proc/self/exe\n", 0o755)
+    name = oci.running(engine)
+    pid_file = engine.path / "pid"
+    done = oci("exec", "-d", "--pid-file", pid_file, name, "/start")
+    if done.status == 0:
+        os.waitpid(int(pid_file.read_text()), 0)
+    assert own_program()
+    assert "overwritten" not in done.out_path.read_text()
+
+
 def test_attack_overwriting_the_runtime_from_a_neighbour(oci, engine, new_bundle, own_program):
     """CVE-2019-5736: a container in the same pid namespace looks at the next one at its gate."""
     engine.sh("while ! ls -d /proc/[0-9]* | grep -q 'c/[2-9]'; do :; done; echo ready; "

@@ -351,30 +351,6 @@ def test_exec_sees_nothing_of_the_runtime_while_it_joins(oci, plain):
     assert "SEEN" not in oci.output(name), oci.output(name)
 
 
-def test_exec_program_that_is_runsafe_itself_can_not_be_written(oci, plain, interpreter):
-    """CVE-2019-5736: "#!/proc/self/exe" as the program of an exec."""
-    before = pathlib.Path(harness.RUNSAFE).read_bytes()
-    plain.file("/prog", "#!/proc/self/exe\n", 0o755)
-    name = oci.running(plain)
-    oci("exec", name, "/prog")
-    assert pathlib.Path(harness.RUNSAFE).read_bytes() == before
-
-
-def test_exec_loader_gets_no_writable_file_of_runsafe(oci, plain, interpreter):
-    """CVE-2019-5736: runsafe's own file executed again inside, with the image's loader, which keeps
-    /proc/self/exe and writes to it later."""
-    for loader in ("lib64/ld-linux-x86-64.so.2", "lib/ld-linux-aarch64.so.1"):
-        place = plain.rootfs / loader
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(pathlib.Path(interpreter).read_bytes())
-        place.chmod(0o755)
-    plain.file("/attack", "sleep 0.3; : 2>&1 >>/proc/self/fd/10 && echo WRITABLE\n")
-    plain.file("/prog", "#!/proc/self/exe\n", 0o755)
-    name = oci.running(plain)
-    done = oci("exec", name, "/prog")
-    assert "WRITABLE" not in done.out + done.err, done
-
-
 def test_exec_in_a_paused_container_is_refused_unless_asked(runsafe, bundle):
     """exec into a paused container is refused unless asked."""
     name = runsafe.running(bundle)
