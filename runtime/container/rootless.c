@@ -186,5 +186,6 @@ int rootless_enter(struct plan *plan, struct error *err)
 				   "it may)",
 				   geteuid());
 	plan->target_namespaces &= ~CLONE_NEWUSER;
+	plan->entered_user_namespace = true;
 	return 0;
 }

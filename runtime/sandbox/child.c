@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -162,11 +163,33 @@ fail:
 	child_fail(child->socket, &err);
 }
 
+/* A runtime without rights on the host can not write them, nor this process once it is closed to
+ * others: they belong to the host's root then (proc(5), "/proc/pid"). */
+static void open_own_files(struct child *child)
+{
+	const struct plan *plan = child->plan;
+
+	if (!plan->entered_user_namespace)
+		return;
+	if (plan->oom_score_adj_set)
+		child->own_oom_score =
+		    openat(plan->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (plan->time_offsets)
+		child->own_time_offsets =
+		    openat(plan->proc, "self/timens_offsets", O_WRONLY | O_CLOEXEC);
+}
+
 void child_main(const struct plan *plan, int socket)
 {
-	struct child child = {
-	    .plan = plan, .socket = socket, .root = -1, .scratch = -1, .runtime_root = -1};
+	struct child child = {.plan = plan,
+			      .socket = socket,
+			      .root = -1,
+			      .scratch = -1,
+			      .runtime_root = -1,
+			      .own_oom_score = -1,
+			      .own_time_offsets = -1};
 
+	open_own_files(&child);
 	/* A runtime that is killed takes the half-made container with it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* A neighbour in a joined pid or user namespace must not look into a process that still has

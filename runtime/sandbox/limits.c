@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
 
@@ -22,6 +23,15 @@ int step_oom_score(struct child *child, struct error *err)
 	const struct plan *plan = child->plan;
 	char text[16];
 
+	if (plan->oom_score_adj_set && plan->entered_user_namespace) {
+		snprintf(text, sizeof(text), "%d", plan->oom_score_adj);
+		if (fd_write_all(child->own_oom_score, text, strlen(text)) < 0)
+			return error_errno(err, errno,
+					   "writing process.oomScoreAdj %s (going below the "
+					   "runtime's own needs CAP_SYS_RESOURCE)",
+					   text);
+		return 0;
+	}
 	/* In a user namespace its file is the host root's: the runtime has written it. */
 	if (!plan->oom_score_adj_set || plan->user_namespace)
 		return 0;

@@ -117,7 +117,11 @@ int step_time(struct child *child, struct error *err)
 				   "making the time namespace (kernel 5.6 or newer, "
 				   "CONFIG_TIME_NS)");
 	/* Files of /proc/self are the host root's after a change of ids (proc(5), "/proc/pid"). */
-	if (plan->time_offsets && plan->user_namespace) {
+	if (plan->time_offsets && plan->entered_user_namespace) {
+		if (fd_write_all(child->own_time_offsets, plan->time_offsets,
+				 strlen(plan->time_offsets)) < 0)
+			return error_errno(err, errno, "writing linux.timeOffsets");
+	} else if (plan->time_offsets && plan->user_namespace) {
 		if (child_tell(child, MESSAGE_TIME, -1) < 0 ||
 		    child_wait_for_parent(child, err) < 0)
 			return error_wrap(err, "waiting for the time namespace's offsets");

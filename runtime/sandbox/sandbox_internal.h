@@ -40,6 +40,8 @@ struct child {
 	int root;	  /* the container's root, O_PATH */
 	int scratch;	  /* a tmpfs of ours, below the rootfs: goes away with the old root */
 	int runtime_root; /* the runtime's own root where that is a chroot, else -1 */
+	int own_oom_score, own_time_offsets; /* files in /proc, opened early where nobody else can
+						write them for us, else -1 */
 	bool at_own_path; /* rootfs and scratch lie on the rootfs's own path, else over the old root
 			   */
 	char program[4096]; /* what will be executed, resolved */

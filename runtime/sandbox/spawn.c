@@ -114,7 +114,7 @@ static int write_oom_score(const struct plan *plan, pid_t pid, struct error *err
 {
 	char path[64], text[16];
 
-	if (!plan->oom_score_adj_set)
+	if (!plan->oom_score_adj_set || plan->entered_user_namespace)
 		return 0;
 	snprintf(path, sizeof(path), "%d/oom_score_adj", pid);
 	snprintf(text, sizeof(text), "%d", plan->oom_score_adj);
