@@ -22,6 +22,10 @@ int sys_clone_tree(int fd, bool recursive);
 /* mount_setattr(2): MOUNT_ATTR_* to set and clear, propagation one of MS_* or 0. */
 int sys_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation);
 
+/* mount_setattr(2) with MOUNT_ATTR_IDMAP: files of the detached mount show the owners that the user
+ * namespace maps theirs to. */
+int sys_map_ids(int fd, bool recursive, int user_namespace);
+
 /* clone3(2) like fork(2), with CLONE_NEW* and CLONE_PARENT in flags; straight into the cgroup
  * directory when it is not -1; *pidfd is filled when pidfd is not NULL. */
 pid_t sys_clone3(uint64_t flags, int cgroup, int *pidfd);

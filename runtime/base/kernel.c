@@ -33,6 +33,15 @@ int sys_set_attr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t 
 			    AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr));
 }
 
+int sys_map_ids(int fd, bool recursive, int user_namespace)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP,
+				  .userns_fd = (unsigned int)user_namespace};
+
+	return (int)syscall(SYS_mount_setattr, fd, "",
+			    AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr));
+}
+
 pid_t sys_clone3(uint64_t flags, int cgroup, int *pidfd)
 {
 	struct clone_args args = {.flags = flags};

@@ -50,11 +50,19 @@ static void write_linux(struct json_writer *w)
 	words(w, "capabilities", plan_capabilities());
 	write_cgroup(w);
 	write_seccomp(w);
-	enabled(w, "apparmor", false);
-	enabled(w, "selinux", false);
-	enabled(w, "intelRdt", false);
+	enabled(w, "apparmor", true);
+	enabled(w, "selinux", true);
+	json_object_begin(w, "memoryPolicy");
+	words(w, "modes", plan_memory_modes());
+	words(w, "flags", plan_memory_flags());
+	json_object_end(w);
+	json_object_begin(w, "intelRdt");
+	json_bool(w, "enabled", false);
+	json_bool(w, "schemata", false);
+	json_bool(w, "monitoring", false);
+	json_object_end(w);
 	json_object_begin(w, "mountExtensions");
-	enabled(w, "idmap", false);
+	enabled(w, "idmap", true);
 	json_object_end(w);
 	enabled(w, "netDevices", false);
 	json_object_end(w);
@@ -63,7 +71,8 @@ static void write_linux(struct json_writer *w)
 static void write_annotations(struct json_writer *w)
 {
 	/* What ends with a dot stands for all names that begin so (features.md). */
-	static const char *const unsafe[] = {"io.runsafe.", "org.systemd.property.", NULL};
+	static const char *const unsafe[] = {"io.runsafe.", "org.criu.config",
+						"org.systemd.property.", NULL};
 
 	json_object_begin(w, "annotations");
 	json_string(w, "io.runsafe.version", runsafe_version());

@@ -13,8 +13,8 @@
 static int tell(struct error *err, const char *what, const char *path)
 {
 	if (errno == EAGAIN)
-		return error_set(err, WHERE ": %s %s: the agent did not answer for %d seconds", what,
-				 path, AGENT_SECONDS);
+		return error_set(err, WHERE ": %s %s: the agent did not answer for %d seconds",
+				 what, path, AGENT_SECONDS);
 	return error_errno(err, errno, WHERE ": %s %s", what, path);
 }
 

@@ -17,7 +17,8 @@ enum word_kind {
 	WORD_BIND_ALL,
 	WORD_REMOUNT,
 	WORD_COPY_UP,
-	WORD_LATER /* belongs to issue 3 */
+	WORD_IDMAP,
+	WORD_IDMAP_ALL
 };
 
 #define ATIME MOUNT_ATTR__ATIME
@@ -37,7 +38,7 @@ static const struct mount_word {
     {"diratime", WORD_ATTR, 0, MOUNT_ATTR_NODIRATIME, true},
     {"dirsync", WORD_SUPERBLOCK, MS_DIRSYNC, 0, false},
     {"exec", WORD_ATTR, 0, MOUNT_ATTR_NOEXEC, true},
-    {"idmap", WORD_LATER, 0, 0, false},
+    {"idmap", WORD_IDMAP, 0, 0, false},
     {"iversion", WORD_NOTHING, 0, 0, false},
     {"lazytime", WORD_SUPERBLOCK, MS_LAZYTIME, 0, false},
     {"loud", WORD_SUPERBLOCK_OFF, MS_SILENT, 0, false},
@@ -57,7 +58,7 @@ static const struct mount_word {
     {"rbind", WORD_BIND_ALL, 0, 0, false},
     {"relatime", WORD_ATTR, MOUNT_ATTR_RELATIME, ATIME, true},
     {"remount", WORD_REMOUNT, 0, 0, false},
-    {"ridmap", WORD_LATER, 0, 0, false},
+    {"ridmap", WORD_IDMAP_ALL, 0, 0, false},
     {"ro", WORD_ATTR, MOUNT_ATTR_RDONLY, 0, true},
     {"rprivate", WORD_PROPAGATION_ALL, MS_PRIVATE, 0, false},
     {"rshared", WORD_PROPAGATION_ALL, MS_SHARED, 0, false},
@@ -84,8 +85,6 @@ const char *const *plan_mount_options(void)
 	size_t n = 0;
 
 	for (size_t i = 0; i < N_WORDS; i++) {
-		if (words[i].kind == WORD_LATER)
-			continue;
 		names[n++] = words[i].word;
 		if (words[i].has_recursive) {
 			snprintf(recursive[i], sizeof(recursive[i]), "r%s", words[i].word);
@@ -150,6 +149,11 @@ static void apply_word(struct mount_words *out, const struct mount_word *word, b
 	case WORD_COPY_UP:
 		out->copy_up = true;
 		break;
+	case WORD_IDMAP:
+	case WORD_IDMAP_ALL:
+		out->idmap = true;
+		out->recursive_idmap = word->kind == WORD_IDMAP_ALL;
+		break;
 	default:
 		break;
 	}
@@ -191,23 +195,16 @@ static void add_data(struct planner *p, struct mount_words *out, const char *opt
 	    out->data_text ? arena_printf(p->arena, "%s,%s", out->data_text, option) : option;
 }
 
-int plan_mount_words(struct planner *p, const struct str_list *options, const char *label,
-		     struct mount_words *out)
+void plan_mount_words(struct planner *p, const struct str_list *options, struct mount_words *out)
 {
 	*out = (struct mount_words){0};
 	for (size_t i = 0; i < options->n; i++) {
 		bool recursive;
 		const struct mount_word *word = find_word(options->items[i], &recursive);
 
-		if (word && word->kind == WORD_LATER)
-			return error_set(p->err,
-					 "%s.options[%zu]: \"%s\" is not supported by this version "
-					 "of runsafe yet",
-					 label, i, options->items[i]);
 		if (word)
 			apply_word(out, word, recursive);
 		else if (options->items[i][0])
 			add_data(p, out, options->items[i]);
 	}
-	return 0;
 }

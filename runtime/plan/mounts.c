@@ -82,12 +82,15 @@ static int plan_bind(struct planner *p, const struct config_mount *mount,
 		findings_add(p->findings, FINDING_NOTE,
 			     arena_printf(p->arena, "%s.options", m->label),
 			     "a bind mount has no use for \"%s\": passed over", words->data_text);
+	bool idmap = plan_idmap_wanted(mount, words);
 	if (p->in->check_only)
-		return 0;
+		return idmap ? plan_idmap(p, mount, words, m->label, -1) : 0;
 	m->tree = sys_clone_tree(source, words->recursive_bind);
 	if (m->tree < 0)
 		return error_errno(p->err, errno, "%s.source: cloning the mount of %s", m->label,
 				   mount->source);
+	if (idmap && plan_idmap(p, mount, words, m->label, m->tree) < 0)
+		return -1;
 	/* Without a word it is private: what is mounted inside must not show up on the host. */
 	if (!m->attr.propagation) {
 		m->attr.propagation = MS_PRIVATE;
@@ -181,8 +184,7 @@ static int plan_one(struct planner *p, size_t index)
 	char clean[PATH_MAX];
 	const char *label = arena_printf(p->arena, "mounts[%zu]", index);
 
-	if (plan_mount_words(p, &mount->options, label, &words) < 0)
-		return -1;
+	plan_mount_words(p, &mount->options, &words);
 	if (path_clean(mount->destination, clean, sizeof(clean)) < 0)
 		return error_errno(p->err, errno, "%s.destination", label);
 	if (strcmp(clean, "/") == 0)
@@ -198,6 +200,9 @@ static int plan_one(struct planner *p, size_t index)
 	m->copy_up = words.copy_up;
 	if (mount->type && strcmp(mount->type, "bind") == 0)
 		words.bind = true;
+	if ((!words.bind || words.remount) && plan_idmap_wanted(mount, &words))
+		return error_set(p->err, "%s.options: idmap, and mappings, are for binds only",
+				 label);
 	if (words.remount) {
 		m->kind = PLAN_MOUNT_REMOUNT;
 		return 0;

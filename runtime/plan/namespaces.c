@@ -94,8 +94,7 @@ static int add_join(struct planner *p, const struct namespace_word *word,
 	return 0;
 }
 
-static const char *mapping_text(struct arena *arena, const struct config_id_mapping *items,
-				size_t n)
+const char *plan_mapping_text(struct arena *arena, const struct config_id_mapping *items, size_t n)
 {
 	char *text = n ? arena_strdup(arena, "") : NULL;
 
@@ -134,8 +133,8 @@ static void plan_user_namespace(struct planner *p)
 	/* A namespace of the host's root can not be joined from inside a new user namespace. */
 	plan->two_clones = joined || (made && other_joins > 0);
 	if (made) {
-		plan->uid_map = mapping_text(p->arena, l->uid_mappings, l->n_uid_mappings);
-		plan->gid_map = mapping_text(p->arena, l->gid_mappings, l->n_gid_mappings);
+		plan->uid_map = plan_mapping_text(p->arena, l->uid_mappings, l->n_uid_mappings);
+		plan->gid_map = plan_mapping_text(p->arena, l->gid_mappings, l->n_gid_mappings);
 		plan->setup_uid = setup_id(l->uid_mappings, l->n_uid_mappings);
 		plan->setup_gid = setup_id(l->gid_mappings, l->n_gid_mappings);
 	} else if (plan->entered_user_namespace) {

@@ -22,18 +22,24 @@ int plan_refuse(struct planner *p, const char *path, const char *format, ...)
 /* Each returns 0, or -1 with p->err set. namespaces.c */
 int plan_namespaces_make(struct planner *p);
 bool plan_namespace_is_own(const struct plan *plan, int clone_flag); /* new or joined */
+/* As /proc/PID/uid_map takes it; NULL for none. */
+const char *plan_mapping_text(struct arena *arena, const struct config_id_mapping *items, size_t n);
 /* rootfs.c */
 int plan_rootfs(struct planner *p);
 /* mount_options.c */
 struct mount_words {
-	bool bind, recursive_bind, remount, copy_up;
+	bool bind, recursive_bind, remount, copy_up, idmap, recursive_idmap;
 	struct plan_attr attr;
 	uint64_t superblock_flags;
 	struct str_map data;
 	const char *data_text;
 };
-int plan_mount_words(struct planner *p, const struct str_list *options, const char *label,
-		     struct mount_words *out);
+void plan_mount_words(struct planner *p, const struct str_list *options, struct mount_words *out);
+/* idmap.c: maps the ids of the detached tree, as the mount's own mappings or the container's user
+ * namespace say. With check_only, only whether there are any. */
+bool plan_idmap_wanted(const struct config_mount *mount, const struct mount_words *words);
+int plan_idmap(struct planner *p, const struct config_mount *mount, const struct mount_words *words,
+	       const char *label, int tree);
 /* mounts.c */
 int plan_mounts(struct planner *p);
 bool plan_is_mounted(struct planner *p, const char *destination);

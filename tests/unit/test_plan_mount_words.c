@@ -15,25 +15,16 @@
 #include "kernel.h"
 
 static struct arena arena;
-static struct error err;
-
-static int words(const char *const *options, struct mount_words *out)
-{
-	struct planner p = {.arena = &arena, .err = &err};
-	struct str_list list = {0};
-
-	for (; *options; options++)
-		str_list_add(&arena, &list, arena_strdup(&arena, *options));
-	err = (struct error)ERROR_INIT;
-	return plan_mount_words(&p, &list, "mounts[4]", out);
-}
 
 static struct mount_words of(const char *const *options)
 {
+	struct planner p = {.arena = &arena};
+	struct str_list list = {0};
 	struct mount_words out;
 
-	if (words(options, &out) < 0)
-		fail_msg("%s", err.text);
+	for (; *options; options++)
+		str_list_add(&arena, &list, arena_strdup(&arena, *options));
+	plan_mount_words(&p, &list, &out);
 	return out;
 }
 
@@ -212,18 +203,18 @@ static void other_words_go_to_the_file_system_as_they_are(void **state)
 	assert_int_equal(w.attr.set | w.attr.recursive_set, 0);
 }
 
-static void idmap_is_refused_by_name_and_never_passed_over(void **state)
+static void idmap_and_ridmap_differ_in_what_lies_below(void **state)
 {
-	static const char *const later[] = {"idmap", "ridmap"};
-	struct mount_words w;
+	struct mount_words w = OF("bind", "idmap");
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
-		const char *const options[] = {"ro", later[i], NULL};
-		assert_int_equal(words(options, &w), -1);
-		assert_non_null(strstr(err.text, "mounts[4].options[1]"));
-		assert_non_null(strstr(err.text, later[i]));
-	}
+	assert_true(w.idmap && !w.recursive_idmap);
+	w = OF("rbind", "ridmap");
+	assert_true(w.idmap && w.recursive_idmap);
+	w = OF("rbind", "ridmap", "idmap");
+	assert_true(w.idmap && !w.recursive_idmap);
+	w = OF("rbind");
+	assert_false(w.idmap);
 }
 
 /* `features` must not promise what is refused, nor what would go to the file system as data. */
@@ -258,7 +249,7 @@ int main(void)
 	    cmocka_unit_test(propagation_is_one_of_four_and_the_last),
 	    cmocka_unit_test(bind_and_its_kin),
 	    cmocka_unit_test(other_words_go_to_the_file_system_as_they_are),
-	    cmocka_unit_test(idmap_is_refused_by_name_and_never_passed_over),
+	    cmocka_unit_test(idmap_and_ridmap_differ_in_what_lies_below),
 	    cmocka_unit_test(every_word_that_features_lists_is_acted_on),
 	};
 
