@@ -30,6 +30,14 @@ enum cg_controller {
 	(CG_BIT(CG_CPUSET) | CG_BIT(CG_CPU) | CG_BIT(CG_IO) | CG_BIT(CG_MEMORY) |                  \
 	 CG_BIT(CG_HUGETLB) | CG_BIT(CG_PIDS))
 
+/* own.c */
+
+/* Below what relative paths lie: CG_OWN, or for a caller who may not make that, a group beside his
+ * own ("/user.slice/.../app.slice", "" for the root) if he may write there. The arena's. */
+const char *cg_base(struct arena *arena);
+/* Whether the caller is root, and of no user namespace but the host's. */
+bool cg_is_hosts_root(void);
+
 /* hierarchy.c */
 
 /* The root of cgroup2: O_PATH descriptor, or -1 with errno ENODEV. *mount (may be NULL) is where it

@@ -38,7 +38,8 @@ static bool is_systemd_form(const char *path)
 /* The path with one slash before each component. */
 static char *clean_path(struct arena *arena, const char *path, struct error *err)
 {
-	char *out = arena_strdup(arena, path[0] == '/' ? "" : CG_OWN);
+	const char *base = path[0] == '/' ? "" : cg_base(arena);
+	char *out = arena_strdup(arena, base);
 
 	for (const char *p = path + strspn(path, "/"); *p; p += strspn(p, "/")) {
 		size_t length = strcspn(p, "/");
@@ -54,7 +55,7 @@ static char *clean_path(struct arena *arena, const char *path, struct error *err
 			  strlen(out));
 		return NULL;
 	}
-	if (!*out || strcmp(out, CG_OWN) == 0) {
+	if (!*out || strcmp(out, CG_OWN) == 0 || (*base && strcmp(out, base) == 0)) {
 		error_set(err, "linux.cgroupsPath: \"%s\" is no cgroup of its own for a container",
 			  path);
 		return NULL;
@@ -75,7 +76,9 @@ char *cgroup_choose_path(struct arena *arena, const struct cgroup_request *reque
 	if (without_cgroup(request))
 		return arena_strdup(arena, "");
 	if (!path || !*path)
-		path = arena_printf(arena, CG_OWN "/%s", request->id);
+		path = strcmp(cg_base(arena), CG_OWN) == 0
+			   ? arena_printf(arena, CG_OWN "/%s", request->id)
+			   : arena_printf(arena, "runsafe-%s", request->id);
 	if (is_systemd_form(path)) {
 		error_set(err,
 			  "linux.cgroupsPath: \"%s\" is the form slice:prefix:name of the "
@@ -138,6 +141,10 @@ static int make_dirs(struct make *m, const char *relative)
 		if (errno != ENOENT || make_parents(m, relative) < 0)
 			return -1;
 	}
+	/* Somebody else's, of that name. */
+	if (!m->out->made && !cg_is_hosts_root() &&
+	    faccessat(m->root, relative, W_OK, AT_EACCESS) < 0)
+		return -1;
 	m->out->dir = openat(m->root, relative, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return m->out->dir < 0 ? -1 : 0;
 }
@@ -214,8 +221,13 @@ static int fill(struct make *m, struct error *err)
 				   "user namespace",
 				   m->name, request->owner);
 	/* Last: nothing that can fail comes behind it, so it never has to be detached. */
-	if (request->restrict_devices)
+	if (request->restrict_devices && cg_is_hosts_root())
 		return cg_devices_attach(m->arena, request, m->out->dir, err);
+	if (request->restrict_devices)
+		findings_add(m->findings, FINDING_NOTE, "linux.resources.devices",
+			     "not applied: only root of the host may load the program for it; in a "
+			     "user namespace no device node can be made, and those in /dev are the "
+			     "host's, with the rights that the caller has");
 	return 0;
 }
 
@@ -269,7 +281,11 @@ static int make(struct make *m, struct error *err)
 		return -1;
 	}
 	number = errno;
-	error_errno(err, number, "can not make the cgroup %s", m->name);
+	error_errno(err, number, "can not make the cgroup %s%s", m->name,
+		    cg_is_hosts_root() ? ""
+				       : " (without root it takes a cgroup that was delegated to "
+					 "you, such as the one of `systemd-run --user --scope -p "
+					 "Delegate=yes`; --cgroup=available starts without)");
 	undo(m);
 	if (number == EAGAIN)
 		return error_wrap(err, "a cgroup above has reached its cgroup.max.descendants or "

@@ -240,6 +240,22 @@ static uid_t host_root(const struct config_linux *linux_)
 	return 0;
 }
 
+/* Inside a user namespace only what belongs to an id that is mapped there can be given away; the
+ * cgroup of an ordinary user is his. */
+static bool may_give_cgroup(const struct launch *l)
+{
+	const struct config_linux *linux_ = &l->config.linux_;
+
+	if (!l->plan.entered_user_namespace)
+		return true;
+	for (size_t i = 0; i < linux_->n_uid_mappings; i++) {
+		const struct config_id_mapping *m = &linux_->uid_mappings[i];
+		if (l->caller >= m->host_id && l->caller - m->host_id < m->size)
+			return true;
+	}
+	return false;
+}
+
 static void ask_for_cgroup(struct launch *l)
 {
 	const struct config_linux *linux_ = &l->config.linux_;
@@ -250,8 +266,8 @@ static void ask_for_cgroup(struct launch *l)
 	    .path = linux_->cgroups_path && *linux_->cgroups_path ? linux_->cgroups_path : NULL,
 	    .id = l->create->id,
 	    .resources = &linux_->resources,
-	    .own_user_namespace = l->plan.clone_flags & CLONE_NEWUSER,
-	    .owner = host_root(linux_),
+	    .own_user_namespace = l->plan.new_user_namespace && may_give_cgroup(l),
+	    .owner = l->plan.entered_user_namespace ? l->plan.setup_uid : host_root(linux_),
 	    .devices = linux_->devices,
 	    /* As written, it is the rules that say what a node in /dev is good for ("r" alone). */
 	    .n_devices = l->hardening.restrict_devices ? linux_->n_devices : 0,
