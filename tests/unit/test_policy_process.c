@@ -111,6 +111,9 @@ static void another_user_is_kept_but_for_roots_group(void **state)
 	assert_user(e, 33, 5000, 1);
 	assert_int_equal(e->process.user.additional_gids.items[0], 9);
 	exec_refused("strict", &parts, ",\"user\":{\"uid\":33,\"gid\":0}", "process.user.gid");
+	assert_user(taken("{\"user\":{\"rootGroup\":\"keep\"}}",
+			  &(struct parts){.user = "\"user\":{\"uid\":5,\"gid\":0},"}, NULL, ""),
+		    5, 0, 0);
 }
 
 static void root_that_was_let_stay_stays_in_exec(void **state)
@@ -133,6 +136,12 @@ static void what_root_becomes_by_annotation_or_by_allow_holds_for_exec(void **st
 	(void)state;
 	assert_user(taken("default", &noted, NULL, root), 77, 78, 0);
 	assert_user(taken("default", &(struct parts){.user = ""}, "user=5:6", root), 5, 6, 0);
+	/* Where an owner lets annotations say it. */
+	assert_user(
+	    taken("{\"annotations\":[\"root\"]}",
+		  &(struct parts){.user = "", .annotations = "\"io.runsafe.root\":\"true\""}, NULL,
+		  root),
+	    0, 0, 0);
 }
 
 static void ids_must_be_mapped_in_the_containers_user_namespace(void **state)
