@@ -72,7 +72,7 @@ static void write_annotations(struct json_writer *w)
 {
 	/* What ends with a dot stands for all names that begin so (features.md). */
 	static const char *const unsafe[] = {"io.runsafe.", "org.criu.config",
-						"org.systemd.property.", NULL};
+					     "org.systemd.property.", NULL};
 
 	json_object_begin(w, "annotations");
 	json_string(w, "io.runsafe.version", runsafe_version());

@@ -10,7 +10,8 @@
 /* Linux's limit for both names (uname(2), __NEW_UTS_LEN). */
 #define HOST_NAME_BYTES 64
 
-/* The keys of other platforms (solaris, windows, vm, zos, freebsd) mean nothing here. */
+/* The objects of other platforms (freebsd, solaris, windows, zos) say nothing of a Linux container.
+ * vm does: it asks for a kernel of its own. */
 static const struct json_field config_fields[] = {
     FIELD(config, oci_version, "ociVersion", JSON_STRING, .flags = JSON_REQUIRED),
     FIELD(config, root, "root", JSON_OBJECT, .table = &config_root_table, .flags = JSON_REQUIRED),
@@ -21,6 +22,7 @@ static const struct json_field config_fields[] = {
     FIELD(config, hooks, "hooks", JSON_OBJECT, .table = &config_hooks_table),
     FIELD(config, annotations, "annotations", JSON_STRING_MAP),
     FIELD(config, linux_, "linux", JSON_OBJECT, .table = &config_linux_table),
+    REFUSED("vm", "runsafe starts no virtual machines"),
     FIELDS_END,
 };
 

@@ -83,16 +83,6 @@ static const struct json_field memory_policy_fields[] = {
 const struct json_table config_memory_policy_table =
     TABLE(config_memory_policy, memory_policy_fields);
 
-const char *const *config_memory_policy_modes(void)
-{
-	return mode_words;
-}
-
-const char *const *config_memory_policy_flags(void)
-{
-	return mode_flag_words;
-}
-
 static bool is_one_of(const char *text, const char *const *words)
 {
 	for (; *words; words++) {

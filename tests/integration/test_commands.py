@@ -1,6 +1,7 @@
 """DESIGN.md section 4, "Command line": engines are the first users; and the issue's commands spec,
 features and check."""
 
+import copy
 import json
 import os
 import pathlib
@@ -476,15 +477,85 @@ def test_features_has_the_structure_of_features_md(runsafe):
     assert set(linux["namespaces"]) == {"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"}
     assert {"CAP_SYS_ADMIN", "CAP_CHECKPOINT_RESTORE"} <= set(linux["capabilities"])
     assert linux["cgroup"]["v2"] is True and linux["cgroup"]["v1"] is False
-    assert linux["cgroup"]["systemd"] is False
     assert linux["seccomp"]["enabled"] is True
     assert {"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO"} <= set(linux["seccomp"]["actions"])
     assert "SCMP_CMP_MASKED_EQ" in linux["seccomp"]["operators"]
     assert {"SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"} <= set(linux["seccomp"]["archs"])
-    for part in ("apparmor", "selinux", "intelRdt", "netDevices"):
-        assert linux[part]["enabled"] is False
-    assert linux["mountExtensions"]["idmap"]["enabled"] is False
+    assert set(features) == {"ociVersionMin", "ociVersionMax", "hooks", "mountOptions", "linux",
+                             "annotations", "potentiallyUnsafeConfigAnnotations"}
+    assert {key: set(linux[key]) for key in linux if isinstance(linux[key], dict)} == {
+        "cgroup": {"v1", "v2", "systemd", "systemdUser", "rdma"},
+        "seccomp": {"enabled", "actions", "operators", "archs", "knownFlags", "supportedFlags"},
+        "apparmor": {"enabled"}, "selinux": {"enabled"}, "netDevices": {"enabled"},
+        "memoryPolicy": {"modes", "flags"}, "intelRdt": {"enabled", "schemata", "monitoring"},
+        "mountExtensions": {"idmap"}}
     assert "io.runsafe." in features["potentiallyUnsafeConfigAnnotations"]
+
+
+FEATURE_LISTS = ["hooks", "mountOptions", "linux.namespaces", "linux.capabilities",
+                 "linux.seccomp.actions", "linux.seccomp.operators", "linux.seccomp.archs",
+                 "linux.seccomp.knownFlags", "linux.seccomp.supportedFlags",
+                 "linux.memoryPolicy.modes", "linux.memoryPolicy.flags"]
+
+
+def use_of_a_word(bundle, name, word):
+    """Puts the word where features.md says that it must be recognized."""
+    rule = {"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}
+    seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+    if name == "hooks":
+        bundle.set("hooks", {word: [{"path": "relative"}]})
+    elif name == "mountOptions":
+        bundle.mount(destination="/mnt", type="bind", source="/srv", options=["bind", word])
+    elif name == "linux.namespaces":
+        bundle.namespace(word)
+        if word == "user":
+            for key in ("uidMappings", "gidMappings"):
+                bundle.set(f"linux.{key}", [{"containerID": 0, "hostID": 0, "size": 65536}])
+    elif name == "linux.capabilities":
+        bundle.set("process.capabilities", {"bounding": [word]})
+    elif name.startswith("linux.seccomp"):
+        if name.endswith("actions"):
+            rule["action"] = word
+            seccomp["listenerPath"] = "/x"
+        elif name.endswith("operators"):
+            rule["args"] = [{"index": 0, "value": 1, "op": word}]
+        else:
+            seccomp["architectures" if name.endswith("archs") else "flags"] = [word]
+        bundle.set("linux.seccomp", seccomp)
+    elif name == "linux.memoryPolicy.modes":
+        nodes = {} if word in ("MPOL_DEFAULT", "MPOL_LOCAL") else {"nodes": "0"}
+        bundle.set("linux.memoryPolicy", {"mode": word, **nodes})
+    else:
+        bundle.set("linux.memoryPolicy", {"mode": "MPOL_BIND", "nodes": "0", "flags": [word]})
+
+
+@pytest.mark.parametrize("name", FEATURE_LISTS)
+def test_words_of_features_are_recognized(runsafe, bundle, name):
+    """features.md: the runtime MUST recognize the elements of these lists."""
+    def judged(word):
+        """What `check` says, which plans the start but does not make it."""
+        before = copy.deepcopy(bundle.config)
+        use_of_a_word(bundle, name, word)
+        result = runsafe.with_options("--policy", "oci", "--cgroup", "available")(
+            "check", bundle.path)
+        bundle.config = before
+        return result.out + result.err
+
+    words = json.loads(runsafe.ok("features").out)
+    for key in name.split("."):
+        words = words[key]
+    assert len(words) == len(set(words)) > 2
+    if name == "hooks":
+        # A key that is not known would be passed over, and with it the path that is wrong.
+        assert [w for w in words if f"hooks.{w}[0].path" not in judged(w)] == []
+        return
+    complaints = [line for line in judged("NONSENSE").splitlines() if "NONSENSE" in line
+                  and not line.startswith("  bounding set")]
+    assert complaints
+    for word in words:
+        text = judged(word)
+        assert [c for c in complaints if c.replace("NONSENSE", word) in text] == []
+        assert "expected" not in text, (word, text)
 
 
 # --- run's generated id

@@ -303,6 +303,21 @@ def test_an_unknown_seccomp_action(runsafe, bundle, value):
     runsafe.create_fails(bundle.set("linux.seccomp", value), "linux.seccomp", "SCMP_ACT_NONSENSE")
 
 
+@pytest.mark.parametrize("key, value", [
+    ("linux.seccomp.listenerMetadata", {"listenerMetadata": "m"}),
+    ("linux.seccomp.listenerPath", {"listenerPath": "relative"}),
+    ("linux.seccomp.defaultAction", {"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/x"}),
+    ("linux.seccomp.syscalls[0].action", {"syscalls": [{"names": ["mkdir"],
+                                                        "action": "SCMP_ACT_NOTIFY"}]}),
+    ("linux.seccomp.syscalls[0].names", {"syscalls": [{"names": ["write"],
+                                                       "action": "SCMP_ACT_NOTIFY"}],
+                                         "listenerPath": "/x"})])
+def test_a_seccomp_listener_that_can_not_work(runsafe, bundle, key, value):
+    """config-linux.md: listenerMetadata MUST NOT be set if listenerPath is not set."""
+    bundle.set("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", **value})
+    runsafe.create_fails(bundle, key)
+
+
 def test_seccomp_without_default_action(runsafe, bundle):
     runsafe.create_fails(bundle.set("linux.seccomp", {"syscalls": []}), "linux.seccomp.defaultAction")
 
