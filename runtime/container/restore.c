@@ -131,8 +131,16 @@ static int inherit_descriptors(const struct restoring *r, struct wire *opts, str
 		struct wire inherit = {.arena = opts->arena};
 		const char *name = d.names.items[i];
 
-		if (strncmp(name, "pipe:[", 6) != 0 && strncmp(name, "file[", 5) != 0)
+		bool file = strncmp(name, "file[", 5) == 0;
+
+		if (!file && strncmp(name, "pipe:[", 6) != 0)
 			continue;
+		if (file && lseek((int)i, 0, SEEK_CUR) < 0)
+			return error_set(err,
+					 "descriptor %zu was a file (or /dev/null) when the "
+					 "container was checkpointed: restore needs a file there, "
+					 "too, not a pipe or a terminal",
+					 i);
 		wire_text(&inherit, 1, name);
 		wire_number(&inherit, 2, (int64_t)i);
 		wire_message(opts, CRIU_INHERIT_FD, &inherit);
@@ -185,6 +193,23 @@ static const char *scratch_place(const struct launch *l, struct error *err)
 	return arena_strdup(l->arena, real);
 }
 
+/* criu mounts in its work directory, which has to be one of its own mount namespace for that. */
+static int reopen(struct arena *arena, pid_t criu, int *dir, struct error *err)
+{
+	char real[PATH_MAX];
+	ssize_t n = readlink(arena_printf(arena, "/proc/self/fd/%d", *dir), real, sizeof(real));
+	int fd = -1;
+
+	if (n > 0 && (size_t)n < sizeof(real))
+		fd = open(arena_printf(arena, "/proc/%d/root%.*s", (int)criu, (int)n, real),
+			  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "opening the image files for criu");
+	fd_cleanup(dir);
+	*dir = fd;
+	return 0;
+}
+
 static int run_criu(struct restoring *r, struct error *err)
 {
 	struct launch *l = r->launch;
@@ -197,7 +222,11 @@ static int run_criu(struct restoring *r, struct error *err)
 		return -1;
 	l->sandbox.pid = r->criu.pid;
 	l->sandbox.pidfd = fcntl(r->criu.pidfd, F_DUPFD_CLOEXEC, 0);
-	int result = make_request(r, &root, &opts, err);
+	int result = reopen(l->arena, r->criu.pid, &r->dirs.images, err);
+	if (result == 0)
+		result = reopen(l->arena, r->criu.pid, &r->dirs.work, err);
+	if (result == 0)
+		result = make_request(r, &root, &opts, err);
 	if (result == 0)
 		result = criu_talk(l->arena, &r->criu, CRIU_RESTORE, &opts, &r->dirs, notify, r,
 				   &pid, err);

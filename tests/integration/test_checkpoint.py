@@ -1,0 +1,481 @@
+"""checkpoint and restore through the program criu (issue 3, "Commands"). Where that program or the
+kernel can't, the tests are skipped and say so; the virtual machine can."""
+
+import array
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+import pytest
+
+import harness
+
+COUNT = "i=0; while :; do echo $i > /tmp/n; i=$((i+1)); sleep 0.05; done"
+FACTS = r"^(?:Uid|Gid|Groups|CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp|Seccomp_filters):.*$"
+SYS_RESOURCE = 24
+
+
+def why_no_criu():
+    """Why criu can not be used here; None when it can."""
+    program = shutil.which("criu")
+    if not program:
+        return "there is no program criu"
+    check = subprocess.run([program, "check"], capture_output=True, text=True, check=False)
+    if check.returncode:
+        return f"`criu check` fails: {check.stderr.strip().splitlines()[-1]}"
+    return None
+
+
+def capabilities():
+    text = pathlib.Path("/proc/self/status").read_text()
+    return int(re.search(r"^CapBnd:\s*(\w+)", text, re.MULTILINE)[1], 16)
+
+
+NO_CRIU = why_no_criu()
+criu = pytest.mark.skipif(NO_CRIU is not None, reason=f"NEEDS CRIU: {NO_CRIU}")
+# criu asks for another user's limits with prlimit(2).
+as_another_user = pytest.mark.skipif(
+    not capabilities() >> SYS_RESOURCE & 1,
+    reason="NEEDS CAP_SYS_RESOURCE: criu can not dump processes of other users without")
+
+
+@pytest.fixture
+def images(folder):
+    return folder / "images"
+
+
+@pytest.fixture
+def rooted(runsafe):
+    """The default policy but for the user: what criu can dump on every host."""
+    return runsafe.with_options("--allow", "root")
+
+
+@pytest.fixture
+def counter(bundle):
+    """A workload, of root, that counts in /tmp/n."""
+    bundle.config["process"]["user"] = {"uid": 0, "gid": 0}
+    return bundle.sh(COUNT)
+
+
+def pid_of(runsafe, name):
+    return runsafe.state(name)["pid"]
+
+
+def look(pid):
+    """How a process is protected, and what is mounted where with which options."""
+    facts = re.findall(FACTS, pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    mounts = sorted((line.split()[4], line.split()[5])
+                    for line in pathlib.Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
+    return facts, mounts
+
+
+def count(pid):
+    """Where the counter is."""
+    text = ""
+    def read():
+        nonlocal text
+        text = pathlib.Path(f"/proc/{pid}/root/tmp/n").read_text().strip()
+        return text
+    assert harness.wait_for(read)
+    return int(text)
+
+
+def checkpointed(runsafe, bundle, images, *options):
+    """A container that counted a while and is files now; how it was, and how far it had come."""
+    name = runsafe.create(bundle)
+    runsafe.start(name)
+    pid = pid_of(runsafe, name)
+    assert harness.wait_for(lambda: count(pid) >= 2)
+    was, there = look(pid), count(pid)
+    runsafe.ok("checkpoint", "--image-path", images, *options, name)
+    return name, was, there
+
+
+def restored(runsafe, bundle, images, name, *options):
+    runsafe.outputs[name] = runsafe.ok("restore", "-d", "-b", bundle.path, "--image-path", images,
+                                       *options, name).out_path
+    return pid_of(runsafe, name)
+
+
+# --- what engines ask before they use it
+
+def test_checkpoint_help_ends_with_0(runsafe):
+    """Podman probes `checkpoint --help`, which exits 0."""
+    assert "--image-path" in runsafe.ok("checkpoint", "--help").out
+
+
+def test_restore_lsm_mount_context_alone_requires_an_argument(runsafe):
+    """`restore --lsm-mount-context`, which alone answers "requires an argument"; older Podmans look
+    for "flag needs an argument"."""
+    runsafe.fails("restore", "--lsm-mount-context",
+                  words=["requires an argument", "flag needs an argument"])
+
+
+def test_without_criu_the_message_names_the_program_and_the_package(runsafe, bundle, images):
+    """without criu, a clear message; the container goes on."""
+    name = runsafe.running(bundle)
+    runsafe.fails("checkpoint", "--image-path", images, name, env={"PATH": "/nowhere"},
+                  words=["program criu", "$PATH", "package criu"])
+    assert runsafe.status(name) == "running"
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--manage-cgroups-mode", "hard"], ["--manage-cgroups-mode", "soft", "hard"]),
+    (["--empty-ns", "pid"], ["--empty-ns", "network", "pid"]),
+    (["--page-server", "somewhere"], ["--page-server", "ADDRESS:PORT", "somewhere"]),
+    (["--page-server", "somewhere:70000"], ["--page-server", "ADDRESS:PORT"]),
+    (["--status-fd", "99"], ["--status-fd 99", "bad file descriptor"]),
+    (["--image-path", "/dev/null"], ["--image-path", "not a directory"]),
+])
+def test_a_wrong_option_of_checkpoint_is_an_error_and_the_container_goes_on(
+        runsafe, bundle, folder, options, words):
+    name = runsafe.running(bundle)
+    runsafe.fails("checkpoint", *options, name, words=words, cwd=folder)
+    assert runsafe.status(name) == "running"
+
+
+def test_a_container_that_has_stopped_can_not_be_checkpointed(runsafe, bundle, images):
+    name = runsafe.create(bundle.sh("exit 0"))
+    runsafe.start(name)
+    runsafe.wait_status(name, "stopped")
+    runsafe.fails("checkpoint", "--image-path", images, name, words=["container not running"])
+    assert not images.exists()
+
+
+def test_a_container_that_was_not_started_can_not_be_checkpointed(runsafe, bundle, images):
+    """What waits at the start gate is runsafe itself."""
+    name = runsafe.create(bundle)
+    runsafe.fails("checkpoint", "--image-path", images, name, words=["created", "expected running"])
+
+
+def test_restore_without_images_is_an_error_and_leaves_nothing(runsafe, bundle, images):
+    runsafe.fails("restore", "-b", bundle.path, "--image-path", images, runsafe.id(),
+                  words=["--image-path", "no such file or directory"])
+    assert runsafe.ids() == []
+
+
+# --- there and back
+
+@criu
+def test_a_restored_container_runs_on_where_it_was(rooted, counter, images):
+    """Memory, files of a tmpfs and the process itself are those of the checkpoint; the container is
+    gone in between, as with runc."""
+    name, _, there = checkpointed(rooted, counter, images)
+    assert rooted.ids() == []
+    pid_file = images.parent / "pid"
+    pid = restored(rooted, counter, images, name, "--pid-file", pid_file)
+    assert rooted.status(name) == "running"
+    assert int(pid_file.read_text()) == pid
+    assert harness.wait_for(lambda: count(pid) > there + 2)
+    rooted.ok("kill", name, "KILL")
+    rooted.wait_status(name, "stopped")
+    rooted.delete(name)
+
+
+@criu
+@as_another_user
+def test_a_restored_container_is_as_protected_as_before_under_default(runsafe, bundle, images):
+    """uid, capabilities, no_new_privs, seccomp, and each mount with its options: read-only rootfs,
+    masked and read-only paths."""
+    name, was, there = checkpointed(runsafe, bundle.sh(COUNT), images)
+    pid = restored(runsafe, bundle, images, name)
+    assert look(pid) == was
+    assert "Uid:\t1000\t1000\t1000\t1000" in was[0]
+    assert harness.wait_for(lambda: count(pid) > there)
+
+
+@criu
+def test_a_restored_container_is_as_protected_as_before(rooted, counter, images):
+    """The same for what is not the user."""
+    name, was, _ = checkpointed(rooted, counter, images)
+    pid = restored(rooted, counter, images, name)
+    assert look(pid) == was
+    facts, mounts = was
+    assert "NoNewPrivs:\t1" in facts and "Seccomp:\t2" in facts
+    assert [o for place, o in mounts if place == "/"][0].startswith("ro,")
+    for kind in ("mnt", "pid", "net", "ipc", "uts", "cgroup"):
+        assert os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}")
+    # runc's comes back writable.
+    rooted.ok("exec", name, "/bin/sh", "-c", "! touch /x 2>/dev/null && ! cat /proc/keys | grep .")
+
+
+@criu
+def test_a_restored_container_can_be_checkpointed_again(rooted, counter, images):
+    name, was, there = checkpointed(rooted, counter, images)
+    restored(rooted, counter, images, name)
+    second = images.parent / "second"
+    rooted.ok("checkpoint", "--image-path", second, name)
+    pid = restored(rooted, counter, second, name)
+    assert look(pid) == was
+    assert harness.wait_for(lambda: count(pid) > there)
+
+
+@criu
+def test_leave_running_leaves_it_running(rooted, counter, images):
+    name, _, there = checkpointed(rooted, counter, images, "--leave-running")
+    assert rooted.status(name) == "running"
+    assert harness.wait_for(lambda: count(pid_of(rooted, name)) > there + 2)
+    other = rooted.id()
+    pid = restored(rooted, counter, images, other)
+    assert harness.wait_for(lambda: count(pid) > there)
+
+
+@criu
+def test_a_paused_container_can_be_checkpointed(rooted, counter, images):
+    if not harness.CGROUP.joinpath("cgroup.controllers").exists():
+        pytest.skip("NEEDS A CGROUP")
+    name = rooted.create(counter)
+    rooted.start(name)
+    count(pid_of(rooted, name))
+    rooted.ok("pause", name)
+    rooted.ok("checkpoint", "--image-path", images, name)
+    assert rooted.ids() == []
+
+
+@criu
+def test_restore_in_the_foreground_ends_as_the_workload_does(rooted, bundle, images):
+    """as run: its exit status, and nothing left behind."""
+    bundle.config["process"]["user"] = {"uid": 0, "gid": 0}
+    bundle.sh("echo 0 > /tmp/n; while [ ! -e /tmp/go ]; do echo 5 > /tmp/n; sleep 0.05; done; "
+              "trap 'exit 9' TERM; echo armed; while :; do sleep 0.05; done")
+    name, _, _ = checkpointed(rooted, bundle, images)
+    out, complaints = images.parent / "said", images.parent / "complaints"
+    with open(out, "wb") as file, open(complaints, "wb") as errors, rooted.start_process(
+            "restore", "-b", bundle.path, "--image-path", images, name, stdout=file,
+            stderr=errors) as process:
+        assert harness.wait_for(lambda: rooted.ids() == [name] and
+                                rooted("state", name).status == 0 and
+                                rooted.status(name) == "running")
+        pathlib.Path(f"/proc/{pid_of(rooted, name)}/root/tmp/go").touch()
+        assert harness.wait_for(lambda: out.read_text() == "armed\n")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(harness.TIME_LIMIT) == 9
+    assert complaints.read_text() == ""
+    assert rooted.ids() == []
+
+
+@criu
+def test_binds_come_back_from_the_bundle(rooted, counter, images):
+    """A bind mount's content is the host's, a read-only one stays so, and so does what is mounted
+    below."""
+    volume = images.parent / "volume"
+    (volume / "sub").mkdir(parents=True)
+    with harness.host_mount(volume / "sub", "-t", "tmpfs", "tmpfs"):
+        (volume / "sub/file").write_text("below")
+        counter.mount(destination="/vol", type="bind", source=str(volume), options=["rbind", "rro"])
+        (counter.rootfs / "var/run").symlink_to("../run")
+        counter.mount(destination="/var/run/one", type="bind", source=str(volume / "sub/file"),
+                      options=["bind"])
+        name, was, _ = checkpointed(rooted, counter, images)
+        (volume / "new").write_text("since")
+        pid = restored(rooted, counter, images, name)
+        assert look(pid) == was
+        root = pathlib.Path(f"/proc/{pid}/root")
+        assert (root / "vol/new").read_text() == "since"
+        assert (root / "vol/sub/file").read_text() == "below"
+        assert (root / "run/one").read_text() == "below"
+        with pytest.raises(OSError):
+            (root / "vol/sub/x").write_text("x")
+        rooted.delete(name, "--force")
+
+
+@criu
+def test_hooks_of_the_runtime_run_at_restore_and_poststop_at_checkpoint(rooted, counter, images):
+    """Engines set the network up in prestart and createRuntime."""
+    out = images.parent / "order"
+    for kind in ("prestart", "createRuntime", "poststop"):
+        counter.config.setdefault("hooks", {})[kind] = [{
+            "path": "/bin/sh", "args": ["sh", "-c", f"echo {kind} >> {out}"]}]
+    counter.write()
+    name, _, _ = checkpointed(rooted, counter, images)
+    assert out.read_text().split() == ["prestart", "createRuntime", "poststop"]
+    out.unlink()
+    restored(rooted, counter, images, name)
+    assert out.read_text().split() == ["prestart", "createRuntime"]
+
+
+@criu
+def test_a_joined_network_namespace_is_joined_again(rooted, counter, images):
+    """A pod's: it is neither dumped nor made anew."""
+    with subprocess.Popen(["unshare", "--net", "sleep", "1000"]) as holder:
+        try:
+            space = pathlib.Path(f"/proc/{holder.pid}/ns/net")
+            assert harness.wait_for(lambda: os.readlink(space) != os.readlink("/proc/self/ns/net"))
+            counter.namespace("network", space)
+            name, _, _ = checkpointed(rooted, counter, images)
+            pid = restored(rooted, counter, images, name)
+            assert os.readlink(f"/proc/{pid}/ns/net") == os.readlink(space)
+            rooted.delete(name, "--force")
+        finally:
+            holder.kill()
+
+
+@criu
+def test_a_joined_ipc_namespace_is_said_to_be_impossible(rooted, counter, new_bundle, images):
+    """Never passed over: the restored one would have another."""
+    other = rooted.running(new_bundle("other"))
+    counter.namespace("ipc", f"/proc/{pid_of(rooted, other)}/ns/ipc")
+    name = rooted.create(counter)
+    rooted.start(name)
+    rooted.fails("checkpoint", "--image-path", images, name, words=["ipc namespace", "criu"])
+    assert rooted.status(name) == "running"
+
+
+# --- never fail open
+
+@criu
+def test_what_would_be_less_protected_is_killed_before_it_runs_on(runsafe, plain, images):
+    """Images from under `oci`, a bundle under `default`: the policy is applied again."""
+    plain.sh(COUNT)
+    name, _, _ = checkpointed(runsafe.with_options("--policy", "oci"), plain, images)
+    runsafe.with_options("--allow", "root").fails(
+        "restore", "-d", "-b", plain.path, "--image-path", images, name,
+        words=["less protected", "killed before it ran on"])
+    assert runsafe.ids() == []
+
+
+@criu
+@pytest.mark.parametrize("path, value, word", [
+    ("process.noNewPrivileges", True, "no_new_privs"),
+    ("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["reboot"], "action": "SCMP_ACT_ERRNO"}]}, "seccomp"),
+    ("process.capabilities", {}, "capabilities"),
+    ("linux.maskedPaths", ["/proc/keys"], "/proc/keys is not masked"),
+    ("linux.readonlyPaths", ["/proc/sys"], "/proc/sys is not ro"),
+])
+def test_each_protection_that_the_images_lack_is_noticed(oci, plain, images, path, value, word):
+    plain.sh("mkdir -p /tmp; " + COUNT)
+    name, _, _ = checkpointed(oci, plain, images)
+    plain.set(path, value)
+    oci.fails("restore", "-d", "-b", plain.path, "--image-path", images, name,
+              words=["less protected", word])
+    assert oci.ids() == []
+
+
+@criu
+def test_a_rootfs_that_is_to_be_read_only_is_so_whatever_the_images_say(oci, plain, images):
+    plain.mount(destination="/tmp", type="tmpfs", source="tmpfs").sh(COUNT)
+    name, _, _ = checkpointed(oci, plain, images)
+    plain.set("root.readonly", True)
+    pid = restored(oci, plain, images, name)
+    assert [o for place, o in look(pid)[1] if place == "/"][0].startswith("ro,")
+
+
+@criu
+def test_spoilt_images_are_an_error_with_criu_s_reason_and_leave_nothing(rooted, counter, images):
+    name, _, _ = checkpointed(rooted, counter, images)
+    (images / "inventory.img").write_bytes(b"nonsense")
+    rooted.fails("restore", "-d", "-b", counter.path, "--image-path", images, name,
+                 words=["criu: ", "restore.log"])
+    assert rooted.ids() == []
+
+
+@criu
+def test_a_file_can_not_be_continued_in_a_pipe(rooted, counter, images):
+    """criu puts a file's position back."""
+    name, _, _ = checkpointed(rooted, counter, images)
+    done = subprocess.run(rooted.command("restore", "-b", counter.path, "--image-path", images, name),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "descriptor 1 was a file" in done.stderr
+    assert rooted.ids() == []
+
+
+@criu
+@pytest.mark.parametrize("policy, obeyed", [("default", False), ("oci", True)])
+def test_org_criu_config_is_honoured_under_oci_only(runsafe, counter, images, policy, obeyed):
+    """org.criu.config from annotations is not honoured but under oci."""
+    settings = images.parent / "criu.conf"
+    settings.write_text("log-file by-annotation.log\n")
+    counter.set("annotations", {"org.criu.config": str(settings)})
+    options = ["--policy", policy] + ([] if obeyed else ["--allow", "root"])
+    checkpointed(runsafe.with_options(*options), counter, images)
+    assert (images / "by-annotation.log").exists() == obeyed
+
+
+# --- terminals
+
+def accept_terminal(server):
+    connection, _ = server.accept()
+    with connection:
+        fds = array.array("i")
+        _, control, _, _ = connection.recvmsg(64, socket.CMSG_SPACE(fds.itemsize))
+        fds.frombytes(control[0][2][:fds.itemsize])
+        return fds[0]
+
+
+@criu
+def test_a_terminal_comes_back_over_the_console_socket(rooted, bundle, images, folder):
+    """The workload reads and writes the same terminal, with a new other end."""
+    bundle.config["process"].update(user={"uid": 0, "gid": 0}, terminal=True)
+    bundle.sh("while read line; do echo got-$line; done")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.getcwd()
+        os.chdir(folder)  # sun_path holds 107 bytes
+        server.bind("console")
+        os.chdir(here)
+        server.listen()
+        name = rooted.create(bundle, "--console-socket", folder / "console")
+        first = accept_terminal(server)
+        rooted.start(name)
+        os.write(first, b"one\n")
+        seen = b""
+        while b"got-one" not in seen:
+            seen += os.read(first, 1024)
+        rooted.ok("checkpoint", "--image-path", images, name)
+        rooted.ok("restore", "-d", "-b", bundle.path, "--image-path", images, "--console-socket",
+                  folder / "console", name)
+        second = accept_terminal(server)
+        os.write(second, b"two\n")
+        seen = b""
+        while b"got-two" not in seen:
+            seen += os.read(second, 1024)
+        pid = pid_of(rooted, name)
+        assert os.readlink(f"/proc/{pid}/fd/0").startswith("/dev/pts/")
+        os.close(first)
+        os.close(second)
+
+
+# --- Podman
+
+@criu
+def test_podman_checkpoints_and_restores_a_container(runsafe, bundle, folder):
+    """Podman's `container checkpoint` and `restore` work with it."""
+    if not shutil.which("podman"):
+        pytest.skip("NEEDS PODMAN")
+    options = [f"--root={folder}/storage", f"--runroot={folder}/run", "--storage-driver=vfs",
+               "--cgroup-manager=cgroupfs", "--events-backend=file", f"--runtime={harness.RUNSAFE}",
+               "--runtime-flag=allow=root"]
+    if harness.why_no_limits():
+        options.append("--runtime-flag=cgroup=available")
+
+    def podman(*args):
+        done = subprocess.run(["podman", *options, *args], capture_output=True, text=True,
+                              timeout=harness.TIME_LIMIT, check=False)
+        assert done.returncode == 0, (args, done.stdout, done.stderr)
+        return done.stdout
+
+    def number():
+        lines = podman("logs", "c").split()
+        return int(lines[-1]) if lines else -1
+
+    tar = subprocess.run(["tar", "-C", bundle.rootfs, "-c", "."], capture_output=True, check=True)
+    subprocess.run(["podman", *options, "import", "-", "counter"], input=tar.stdout,
+                   capture_output=True, check=True)
+    try:
+        podman("run", "-d", "--name=c", "--net=none", "--log-driver=k8s-file", "--user=0",
+               "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", "counter", "/bin/sh", "-c",
+               "i=0; while :; do echo $i; i=$((i+1)); sleep 0.1; done")
+        assert harness.wait_for(lambda: number() > 1)
+        podman("container", "checkpoint", "c")
+        assert podman("ps", "--format={{.Names}}") == ""
+        there = number()
+        podman("container", "restore", "c")
+        assert harness.wait_for(lambda: number() > there)
+    finally:
+        subprocess.run(["podman", *options, "rm", "-f", "-t0", "c"], capture_output=True, check=False)
