@@ -68,6 +68,9 @@ static int build_memory(struct build *b, const struct config_memory *m, struct e
 	note_v1(b, m->swappiness.set, RESOURCES "memory.swappiness");
 	note_v1(b, m->disable_oom_killer.set && m->disable_oom_killer.value,
 		RESOURCES "memory.disableOOMKiller");
+	/* cgroup v2 always counts what is below. */
+	note_v1(b, m->use_hierarchy.set && !m->use_hierarchy.value,
+		RESOURCES "memory.useHierarchy");
 	return 0;
 }
 

@@ -242,19 +242,20 @@ static void test_v1_words_are_notes(void **state)
 	resources.memory.kernel_tcp = I64(1);
 	resources.memory.swappiness = U64(60);
 	resources.memory.disable_oom_killer = YES;
+	resources.memory.use_hierarchy = (struct opt_bool){true, false};
 	resources.cpu.realtime_runtime = I64(1);
 	resources.cpu.realtime_period = U64(1);
 	resources.block_io.leaf_weight = U32(10);
 	assert_string_equal(built(), "");
-	assert_int_equal(findings.n, 7);
+	assert_int_equal(findings.n, 8);
 	for (size_t i = 0; i < findings.n; i++) {
 		assert_int_equal(findings.items[i].kind, FINDING_NOTE);
 		assert_non_null(strstr(findings.items[i].text, "not applied"));
 	}
-	/* zeros and false ask for nothing */
+	/* zeros and false ask for nothing, and a hierarchy is what there is */
 	findings.n = 0;
-	resources.memory =
-	    (struct config_memory){.kernel = I64(0), .disable_oom_killer = {true, false}};
+	resources.memory = (struct config_memory){
+	    .kernel = I64(0), .disable_oom_killer = {true, false}, .use_hierarchy = YES};
 	resources.cpu = (struct config_cpu){.realtime_runtime = I64(0)};
 	resources.block_io.leaf_weight = U32(0);
 	assert_string_equal(built(), "");
