@@ -331,7 +331,7 @@ def test_a_joined_ipc_namespace_is_said_to_be_impossible(rooted, counter, new_bu
 @criu
 def test_what_would_be_less_protected_is_killed_before_it_runs_on(runsafe, plain, images):
     """Images from under `oci`, a bundle under `default`: the policy is applied again."""
-    plain.sh(COUNT)
+    plain.mount(destination="/tmp", type="tmpfs", source="tmpfs").sh(COUNT)
     name, _, _ = checkpointed(runsafe.with_options("--policy", "oci"), plain, images)
     runsafe.with_options("--allow", "root").fails(
         "restore", "-d", "-b", plain.path, "--image-path", images, name,
