@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -177,25 +178,53 @@ static int parse(struct arena *arena, const char *id, const char *text, size_t l
 	return 0;
 }
 
+/*
+ * Hooks in it are run on delete, and its pid is killed: only what the caller or root wrote counts,
+ * not what somebody put into a folder that --root or XDG_RUNTIME_DIR led to. Returns 0, or -1 with
+ * errno set, ESTALE for another's file, whose owner is *owner then.
+ */
+static int read_own(struct arena *arena, int dir, char **text, size_t *length, uid_t *owner)
+{
+	struct stat st;
+	cleanup_fd int fd =
+	    openat(dir, STATE_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (st.st_uid != 0 && st.st_uid != geteuid()) {
+		*owner = st.st_uid;
+		errno = ESTALE;
+		return -1;
+	}
+	return fd_read_all(arena, fd, JSON_MAX_BYTES, text, length);
+}
+
 int state_file_read(struct arena *arena, int dir, const char *id, struct container_state *out,
 		    struct error *err)
 {
 	size_t length;
+	uid_t owner;
 	char *text;
 
-	if (file_read_all(arena, dir, STATE_FILE, JSON_MAX_BYTES, &text, &length) == 0)
+	if (read_own(arena, dir, &text, &length, &owner) == 0)
 		return parse(arena, id, text, length, out, err);
 	if (errno == ENOENT)
 		return no_container(id, err);
+	if (errno == ESTALE)
+		return error_set(err,
+				 "container %s: its %s belongs to uid %u, and what that user wrote "
+				 "there is not acted upon as uid %u: call runsafe as that user",
+				 id, STATE_FILE, owner, geteuid());
 	return error_errno(err, errno, "container %s: cannot read its %s", id, STATE_FILE);
 }
 
 bool state_file_ours(struct arena *arena, int dir)
 {
 	size_t length;
+	uid_t owner;
 	char *text;
 
-	return file_read_all(arena, dir, STATE_FILE, JSON_MAX_BYTES, &text, &length) == 0 &&
+	return read_own(arena, dir, &text, &length, &owner) == 0 &&
 	       has_marker(arena, text, length);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "kernel.h"
 
 /* A user namespace's root must pass through to the gate, so execute is for all. */
 #define DIR_MODE 0711
@@ -213,6 +214,8 @@ static int make_root(const char *root, struct error *err)
 {
 	char path[PATH_MAX];
 	size_t length = strlen(root);
+	/* What keeps a folder in XDG_RUNTIME_DIR from being cleaned up (its specification). */
+	mode_t sticky = geteuid() != 0 || sys_in_user_namespace() ? S_ISVTX : 0;
 
 	if (length >= sizeof(path))
 		return error_errno(err, ENAMETOOLONG, "--root");
@@ -225,7 +228,7 @@ static int make_root(const char *root, struct error *err)
 		*end = '\0';
 		if (mkdir(path, DIR_MODE) == 0) {
 			/* Whatever the caller's umask is. */
-			if (chmod(path, DIR_MODE) < 0)
+			if (chmod(path, saved ? DIR_MODE : DIR_MODE | sticky) < 0)
 				return error_errno(err, errno, "cannot make %s", path);
 		} else if (errno != EEXIST) {
 			return error_errno(err, errno, "cannot make the state directory %s", path);

@@ -44,8 +44,12 @@ static int find_namespaces(struct planner *p, pid_t pid)
 					   namespaces[i].own);
 		}
 		if (fstatat(p->plan->proc, theirs, &b, 0) < 0)
-			return error_errno(p->err, errno, "looking at the container's %s namespace",
-					   namespaces[i].theirs);
+			return error_errno(
+			    p->err, errno, "looking at the container's %s namespace%s",
+			    namespaces[i].theirs,
+			    errno == EACCES ? " (without root that takes a container whose "
+					      "workload was started, and by you)"
+					    : "");
 		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 			p->plan->target_namespaces |= namespaces[i].flag;
 	}

@@ -92,6 +92,16 @@ static char *mappings_text(struct arena *arena, const struct config_id_mapping *
 	return text;
 }
 
+/* With a single line of size 1 somebody maps the one id that he may: it can be another inside. */
+static const char *how_to_map(struct apply *a, uint32_t id, const struct config_id_mapping *maps,
+			      size_t n)
+{
+	if (n != 1 || maps[0].size != 1)
+		return "";
+	return arena_printf(a->arena, " with {\"containerID\": %u, \"hostID\": %u, \"size\": 1}",
+			    id, maps[0].host_id);
+}
+
 static int check_id(struct apply *a, const char *what, const char *key, uint32_t id,
 		    const struct config_id_mapping *maps, size_t n)
 {
@@ -106,8 +116,8 @@ static int check_id(struct apply *a, const char *what, const char *key, uint32_t
 	}
 	return refuse(a, key,
 		      "%s %u, which the workload runs as, is not mapped in the container's user "
-		      "namespace (it %s): map it, or name another user",
-		      what, id, mappings_text(a->arena, maps, n));
+		      "namespace (it %s): map it%s, or name another user",
+		      what, id, mappings_text(a->arena, maps, n), how_to_map(a, id, maps, n));
 }
 
 int rule_mapping(struct apply *a)
