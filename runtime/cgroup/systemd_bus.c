@@ -251,7 +251,7 @@ static void call_begin(struct call *c, struct sd_manager *m, const char *path,
 #define CALL(c, function, ...)                                                                     \
 	do {                                                                                       \
 		if ((c)->result >= 0)                                                              \
-			(c)->result = sd.function((c)->message, ##__VA_ARGS__);                      \
+			(c)->result = sd.function((c)->message, ##__VA_ARGS__);                    \
 	} while (0)
 
 static int call_go(struct call *c)
@@ -377,12 +377,13 @@ static void listen_to_jobs(struct call *c)
 
 	if (m->matched || c->result < 0)
 		return;
-	c->result = sd.add_match_async(m->bus, NULL,
-				       arena_printf(m->arena,
-						    "type='signal',%spath='" PATH "',interface='"
-						    INTERFACE "',member='JobRemoved'",
-						    m->direct ? "" : "sender='" SERVICE "',"),
-				       job_removed, NULL, m);
+	c->result =
+	    sd.add_match_async(m->bus, NULL,
+			       arena_printf(m->arena,
+					    "type='signal',%spath='" PATH "',interface='" INTERFACE
+					    "',member='JobRemoved'",
+					    m->direct ? "" : "sender='" SERVICE "',"),
+			       job_removed, NULL, m);
 	m->matched = c->result >= 0;
 }
 
@@ -431,7 +432,8 @@ int sd_start_unit(struct sd_manager *m, const char *unit, const struct sd_proper
 	if (call_go(&c) < 0) {
 		*exists = call_failed_with(&c, SERVICE ".UnitExists");
 		/* Without an answer it may be made yet. */
-		*asked |= !c.error.name || call_failed_with(&c, "org.freedesktop.DBus.Error.NoReply");
+		*asked |=
+		    !c.error.name || call_failed_with(&c, "org.freedesktop.DBus.Error.NoReply");
 		return call_error(&c, "start the unit", unit, err);
 	}
 	*asked = true;

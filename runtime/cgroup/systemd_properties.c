@@ -89,7 +89,7 @@ static int natural(struct sd_properties *list, const char *name, const char *val
 {
 	uint64_t number;
 
-	if (number_or_max(value, &number) < 0)
+	if (strchr(value, ' ') || number_or_max(value, &number) < 0)
 		return -1;
 	sd_property_add(list, name, "t")->natural = number;
 	return 0;
@@ -101,7 +101,7 @@ static int natural_from_1(struct sd_properties *list, const char *name, const ch
 {
 	uint64_t number;
 
-	if (number_or_max(value, &number) < 0)
+	if (strchr(value, ' ') || number_or_max(value, &number) < 0)
 		return -1;
 	sd_property_add(list, name, "t")->natural = number ? number : 1;
 	return 0;
@@ -168,18 +168,12 @@ static const struct {
 	const char *name;
 	convert *convert;
 } equivalents[] = {
-    {"memory.max", "MemoryMax", natural_from_1},
-    {"memory.high", "MemoryHigh", natural_from_1},
-    {"memory.low", "MemoryLow", natural},
-    {"memory.min", "MemoryMin", natural},
-    {"memory.swap.max", "MemorySwapMax", natural},
-    {"memory.zswap.max", "MemoryZSwapMax", zswap},
-    {"cpu.weight", "CPUWeight", natural},
-    {"cpu.idle", "CPUWeight", idle},
-    {"cpu.max", "CPUQuotaPerSecUSec", quota},
-    {"cpuset.cpus", "AllowedCPUs", cpu_set},
-    {"cpuset.mems", "AllowedMemoryNodes", cpu_set},
-    {"pids.max", "TasksMax", natural_from_1},
+    {"memory.max", "MemoryMax", natural_from_1},    {"memory.high", "MemoryHigh", natural_from_1},
+    {"memory.low", "MemoryLow", natural},	    {"memory.min", "MemoryMin", natural},
+    {"memory.swap.max", "MemorySwapMax", natural},  {"memory.zswap.max", "MemoryZSwapMax", zswap},
+    {"cpu.weight", "CPUWeight", natural},	    {"cpu.idle", "CPUWeight", idle},
+    {"cpu.max", "CPUQuotaPerSecUSec", quota},	    {"cpuset.cpus", "AllowedCPUs", cpu_set},
+    {"cpuset.mems", "AllowedMemoryNodes", cpu_set}, {"pids.max", "TasksMax", natural_from_1},
     {"io.weight", "IOWeight", io_weight},
 };
 
@@ -226,10 +220,11 @@ int sd_properties_of_annotations(struct sd_properties *list, const struct str_ma
 
 		for (size_t j = 0; j < sizeof(own) / sizeof(own[0]); j++)
 			if (strcmp(own[j], pair->key) == 0)
-				return error_set(err,
-						 "annotations.org.systemd.property.%s: runsafe sets "
-						 "it itself",
-						 pair->key);
+				return error_set(
+				    err,
+				    "annotations.org.systemd.property.%s: runsafe sets "
+				    "it itself",
+				    pair->key);
 		for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++)
 			if (strcmp(known[j].name, pair->key) == 0)
 				wanted = known[j].type;

@@ -3,7 +3,7 @@
 
 #include "systemd_internal.h"
 
-#define SLICE	     ".slice"
+#define SLICE	      ".slice"
 #define UNIT_NAME_MAX 255 /* bytes, the type and its dot among them */
 
 static bool ends_with(const char *text, const char *end)
@@ -78,8 +78,9 @@ static int split(struct arena *arena, const char *path, char *parts[3], struct e
 	parts[1] = arena_strndup(arena, first + 1, (size_t)(second - first - 1));
 	parts[2] = arena_strdup(arena, second + 1);
 	if (!*parts[2])
-		return error_set(err, "linux.cgroupsPath: \"%s\": the name behind the last colon "
-				      "is empty",
+		return error_set(err,
+				 "linux.cgroupsPath: \"%s\": the name behind the last colon "
+				 "is empty",
 				 path);
 	return 0;
 }
@@ -108,10 +109,9 @@ int sd_unit_choose(struct arena *arena, const char *cgroups_path, const char *id
 	above = sd_slice_path(arena, out->slice, err);
 	if (!above)
 		return -1;
-	out->name = escape(arena,
-			   arena_printf(arena, "%s%s%s.scope", parts[1], *parts[1] ? "-" : "",
-					parts[2]),
-			   err);
+	out->name = escape(
+	    arena, arena_printf(arena, "%s%s%s.scope", parts[1], *parts[1] ? "-" : "", parts[2]),
+	    err);
 	if (!out->name)
 		return -1;
 	if (strlen(out->name) > UNIT_NAME_MAX)
