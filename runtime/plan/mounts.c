@@ -17,7 +17,7 @@ static struct plan_mount *add_mount(struct planner *p)
 
 	plan->mounts = arena_grow(p->arena, plan->mounts, plan->n_mounts, sizeof(*plan->mounts));
 	struct plan_mount *m = &plan->mounts[plan->n_mounts++];
-	*m = (struct plan_mount){.tree = -1};
+	*m = (struct plan_mount){.tree = -1, .instead = -1};
 	return m;
 }
 
@@ -126,7 +126,8 @@ static bool may_mount(const struct plan *plan, int flag)
 static const char *hosts_instead(struct planner *p, const char *type)
 {
 	for (size_t i = 0; i < sizeof(shown_namespaces) / sizeof(shown_namespaces[0]); i++) {
-		if (strcmp(type, shown_namespaces[i].type) != 0 || !p->plan->user_namespace ||
+		if (strcmp(type, shown_namespaces[i].type) != 0 ||
+		    !(p->plan->user_namespace || p->in->nested) ||
 		    may_mount(p->plan, shown_namespaces[i].flag))
 			continue;
 		const char *first = shown_namespaces[i].host[0];
@@ -155,6 +156,23 @@ static int bind_hosts(struct planner *p, const char *source, struct plan_mount *
 	return set_attributes(p, m);
 }
 
+/* In a user namespace sysfs is refused, too, where the one outside is partly covered by other mounts
+ * (a runtime in a container). A policy that looks at binds wants to be asked. */
+static void plan_sysfs_instead(struct planner *p, struct plan_mount *m)
+{
+	struct plan_mount bind = *m;
+
+	if (strcmp(m->type, "sysfs") != 0 || !(p->plan->user_namespace || p->in->nested) ||
+	    (p->hardening->check_binds && !str_list_has(&p->hardening->allowed_binds, "/sys")))
+		return;
+	/* It may never be needed: only then its failure counts. */
+	if (bind_hosts(p, "/sys", &bind) < 0) {
+		*p->err = (struct error)ERROR_INIT;
+		fd_cleanup(&bind.tree);
+	}
+	m->instead = bind.tree;
+}
+
 static int plan_new(struct planner *p, const struct config_mount *mount,
 		    const struct mount_words *words, struct plan_mount *m)
 {
@@ -174,7 +192,10 @@ static int plan_new(struct planner *p, const struct config_mount *mount,
 	    plan_check_file_system(p, m->type, m->source, &m->data, m->label) < 0)
 		return -1;
 	const char *instead = hosts_instead(p, m->type);
-	return instead ? bind_hosts(p, instead, m) : 0;
+	if (instead)
+		return bind_hosts(p, instead, m);
+	plan_sysfs_instead(p, m);
+	return 0;
 }
 
 static int plan_one(struct planner *p, size_t index)

@@ -158,6 +158,8 @@ void plan_close(struct plan *plan)
 		fd_cleanup(&plan->joins[i].fd);
 	for (size_t i = 0; i < plan->n_mounts; i++)
 		fd_cleanup(&plan->mounts[i].tree);
+	for (size_t i = 0; i < plan->n_mounts; i++)
+		fd_cleanup(&plan->mounts[i].instead);
 	for (size_t i = 0; i < plan->n_devices; i++)
 		fd_cleanup(&plan->devices[i].tree);
 	fd_cleanup(&plan->rootfs_tree);

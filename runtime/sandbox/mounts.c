@@ -155,6 +155,19 @@ static int open_target(struct child *child, const struct plan_mount *m, struct e
 	return fd_take(&target);
 }
 
+/* fsmount(2) of them in a user namespace must not uncover what is hidden outside. */
+static int explain_new(const struct plan_mount *m, struct error *err)
+{
+	bool sysfs = strcmp(m->type, "sysfs") == 0;
+
+	if (err->number == EPERM && (sysfs || strcmp(m->type, "proc") == 0))
+		(void)error_wrap(err,
+				 "in a user namespace the kernel mounts it only where nothing is "
+				 "mounted over a part of the one outside%s",
+				 sysfs ? ", and `--allow bind=/sys` shows that one instead" : "");
+	return error_wrap(err, "%s: %s at %s", m->label, m->type, m->destination);
+}
+
 static int attach_new(struct child *child, const struct plan_mount *m, struct error *err)
 {
 	cleanup_fd int target = open_target(child, m, err);
@@ -165,8 +178,12 @@ static int attach_new(struct child *child, const struct plan_mount *m, struct er
 		return -1;
 	cleanup_fd int mounted =
 	    mount_needs_old_call(m) ? mount_old(m, child->scratch, err) : mount_new(m, err);
+	if (mounted < 0 && err->number == EPERM && m->instead >= 0) {
+		*err = (struct error)ERROR_INIT;
+		mounted = fcntl(m->instead, F_DUPFD_CLOEXEC, 3);
+	}
 	if (mounted < 0)
-		return error_wrap(err, "%s: %s at %s", m->label, m->type, m->destination);
+		return explain_new(m, err);
 	if (m->copy_up && copy_up(target, mounted, m, child->plan->uid, child->plan->gid, err) < 0)
 		return error_wrap(err, "%s: copying the rootfs's %s up", m->label, m->destination);
 	/* What is to be read-only was written to until now. */
