@@ -163,7 +163,8 @@ int criu_external_mounts(struct arena *arena, const struct container_state *stat
 /* restore: the root file system and what is mounted from outside, as criu finds it. */
 struct restore_root {
 	struct launch *launch;
-	const char *place; /* a directory to build in, in criu's own mount namespace */
+	const char *place;	   /* a directory to build in, in criu's own mount namespace */
+	bool own_cgroup_namespace; /* --manage-cgroups-mode ignore: criu makes none */
 };
 
 /* In criu's process: a criu_start() prepare function; context is a struct restore_root. */

@@ -162,6 +162,18 @@ static void inherit_namespaces(const struct plan *plan, struct wire *opts)
 	}
 }
 
+/* An image names the cgroup that it was dumped in: the container's own comes in its place. */
+static void move_cgroups(const struct launch *l, struct wire *opts)
+{
+	struct wire root = {.arena = opts->arena};
+
+	if (!l->cgroup.path || !*l->cgroup.path)
+		return;
+	wire_text(&root, 1, "");
+	wire_text(&root, 2, l->cgroup.path);
+	wire_message(opts, CRIU_CGROUP_ROOT, &root);
+}
+
 static int make_request(const struct restoring *r, const struct restore_root *root,
 			struct wire *opts, struct error *err)
 {
@@ -173,6 +185,7 @@ static int make_request(const struct restoring *r, const struct restore_root *ro
 	    inherit_descriptors(r, opts, err) < 0)
 		return -1;
 	inherit_namespaces(&l->plan, opts);
+	move_cgroups(l, opts);
 	wire_flag(opts, CRIU_EVASIVE_DEVICES, true);
 	wire_flag(opts, CRIU_RST_SIBLING, true);
 	wire_text(opts, CRIU_LSM_PROFILE, r->options->lsm_profile);
@@ -215,14 +228,21 @@ static int run_criu(struct restoring *r, struct error *err)
 	struct launch *l = r->launch;
 	struct wire opts = {.arena = l->arena};
 	struct restore_root root = {.launch = l, .place = scratch_place(l, err)};
+	const char *mode = r->options->cgroups_mode;
 	pid_t pid = -1;
 
+	root.own_cgroup_namespace =
+	    mode && strcmp(mode, "ignore") == 0 && l->plan.clone_flags & CLONE_NEWCGROUP;
+	if (root.own_cgroup_namespace && l->plan.late_cgroup)
+		return error_set(err, "--manage-cgroups-mode ignore: not with the systemd driver");
 	if (!root.place ||
 	    criu_start(l->arena, l->cgroup.dir, restore_root_prepare, &root, &r->criu, err) < 0)
 		return -1;
 	l->sandbox.pid = r->criu.pid;
 	l->sandbox.pidfd = fcntl(r->criu.pidfd, F_DUPFD_CLOEXEC, 0);
-	int result = reopen(l->arena, r->criu.pid, &r->dirs.images, err);
+	int result = l->plan.late_cgroup ? launch_enter_cgroup(l, err) : 0;
+	if (result == 0)
+		result = reopen(l->arena, r->criu.pid, &r->dirs.images, err);
 	if (result == 0)
 		result = reopen(l->arena, r->criu.pid, &r->dirs.work, err);
 	if (result == 0)

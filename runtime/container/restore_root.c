@@ -189,6 +189,9 @@ int restore_root_prepare(void *context, struct error *err)
 	if (base < 0 || attach_all(plan, base, err) < 0 || attach_root(plan, base, err) < 0 ||
 	    pass_joins(plan, err) < 0)
 		return -1;
+	/* criu would leave it in its own; this process is in the container's cgroup already. */
+	if (r->own_cgroup_namespace && unshare(CLONE_NEWCGROUP) < 0)
+		return error_errno(err, errno, "making the cgroup namespace");
 	/* What is restored has the session keyring of who restores it. */
 	if (plan->new_keyring && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 &&
 	    errno != ENOSYS)

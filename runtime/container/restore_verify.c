@@ -152,6 +152,25 @@ static int verify_process(const struct launch *l, pid_t pid, struct error *err)
 	return verify_capabilities(l, status, err);
 }
 
+/* An image names a cgroup, too: outside of its own the container would have no limits. */
+static int verify_cgroup(const struct launch *l, pid_t pid, struct error *err)
+{
+	const char *wanted = l->cgroup.path;
+	size_t length = wanted ? strlen(wanted) : 0;
+	char *text;
+
+	if (!length)
+		return 0;
+	if (file_read_all(l->arena, l->plan.proc, arena_printf(l->arena, "%d/cgroup", (int)pid),
+			  65536, &text, NULL) < 0)
+		return error_errno(err, errno, "looking at the restored cgroup");
+	/* The line of cgroup v2 is the last one (cgroups(7), "/proc/PID/cgroup"). */
+	const char *at = strstr(text, "0::");
+	if (!at || strncmp(at + 3, wanted, length) != 0 || !strchr("/\n", at[3 + length]))
+		return missing(err, arena_printf(l->arena, "it is not in the cgroup %s", wanted));
+	return 0;
+}
+
 /* Under a policy that hardens, every process; as written, an exec may have been given more. */
 static int verify_processes(const struct launch *l, pid_t init, struct error *err)
 {
@@ -297,8 +316,8 @@ static int verify_label(const struct launch *l, pid_t pid, struct error *err)
 
 int restore_verify(struct launch *l, pid_t pid, struct error *err)
 {
-	if (verify_namespaces(l, pid, err) < 0 || verify_processes(l, pid, err) < 0 ||
-	    verify_mounts(l, pid, err) < 0)
+	if (verify_namespaces(l, pid, err) < 0 || verify_cgroup(l, pid, err) < 0 ||
+	    verify_processes(l, pid, err) < 0 || verify_mounts(l, pid, err) < 0)
 		return -1;
 	return verify_label(l, pid, err);
 }

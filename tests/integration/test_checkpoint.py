@@ -76,13 +76,13 @@ def look(pid):
 
 def count(pid):
     """Where the counter is."""
-    text = ""
     def read():
-        nonlocal text
-        text = pathlib.Path(f"/proc/{pid}/root/tmp/n").read_text().strip()
-        return text
+        try:
+            return pathlib.Path(f"/proc/{pid}/root/tmp/n").read_text().strip()
+        except FileNotFoundError:
+            return ""
     assert harness.wait_for(read)
-    return int(text)
+    return int(read() or -1)  # the shell empties it before it writes
 
 
 def checkpointed(runsafe, bundle, images, *options):
@@ -223,6 +223,35 @@ def test_leave_running_leaves_it_running(rooted, counter, images):
     other = rooted.id()
     pid = restored(rooted, counter, images, other)
     assert harness.wait_for(lambda: count(pid) > there)
+
+
+def cgroup(pid):
+    return pathlib.Path(f"/proc/{pid}/cgroup").read_text().rpartition("0::")[2].strip()
+
+
+@criu
+@pytest.mark.parametrize("mode", [[], ["--manage-cgroups-mode", "ignore"]])
+def test_a_restored_container_is_in_its_own_cgroup_whatever_the_images_name(
+        rooted, counter, images, mode):
+    """Its limits are there; seen from inside it is the root."""
+    name, was, _ = checkpointed(rooted, counter, images, "--leave-running")
+    other = rooted.id()
+    pid = restored(rooted, counter, images, other, *mode)
+    assert cgroup(pid).endswith(other)
+    assert cgroup(pid_of(rooted, name)).endswith(name)
+    assert rooted.ok("exec", other, "cat", "/proc/1/cgroup").out.splitlines()[-1] == "0::/"
+    assert look(pid) == was
+
+
+@criu
+@pytest.mark.needs_limits
+def test_limits_are_those_of_the_bundle(rooted, counter, images):
+    counter.set("linux.resources.memory.limit", 256 << 20)
+    name, _, _ = checkpointed(rooted, counter, images)
+    counter.set("linux.resources.memory.limit", 128 << 20)
+    pid = restored(rooted, counter, images, name)
+    folder = harness.CGROUP / cgroup(pid).lstrip("/")
+    assert int((folder / "memory.max").read_text()) == 128 << 20
 
 
 @criu
