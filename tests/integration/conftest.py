@@ -18,6 +18,7 @@ def pytest_configure(config):
     for line in ("needs_limits: needs cgroup v2 with cpu, memory and pids",
                  "needs_real_root: needs a real root file system at " + str(harness.REAL_ROOT),
                  "needs_kernel(version): needs this kernel or a newer one",
+                 "needs_systemd: needs a machine of its own with systemd as process 1",
                  "alone: looks at the whole machine, so nobody else may be at work there"):
         config.addinivalue_line("markers", line)
 
@@ -31,6 +32,8 @@ def pytest_runtest_setup(item):
         pytest.skip("NEEDS LIMITS: " + harness.why_no_limits())
     if item.get_closest_marker("needs_real_root") and not harness.REAL_ROOT.is_dir():
         pytest.skip(f"NEEDS A REAL ROOT: {harness.REAL_ROOT} is not there (the virtual machine has it)")
+    if item.get_closest_marker("needs_systemd") and not (harness.SYSTEMD and harness.ALONE):
+        pytest.skip("NEEDS SYSTEMD AS PROCESS 1: runs in the virtual machine")
     if item.get_closest_marker("alone") and not harness.ALONE:
         pytest.skip("NEEDS A MACHINE OF ITS OWN: runs in the virtual machine")
     kernel = item.get_closest_marker("needs_kernel")

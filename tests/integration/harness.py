@@ -19,6 +19,8 @@ import time
 RUNSAFE = os.environ.get("RUNSAFE", str(pathlib.Path(__file__).parents[2] / "runsafe"))
 ALONE = os.environ.get("RUNSAFE_ALONE") == "1"
 CGROUP = pathlib.Path("/sys/fs/cgroup")
+# tests/vm/run -i systemd
+SYSTEMD = pathlib.Path("/proc/1/comm").read_text().strip() == "systemd"
 REAL_ROOT = pathlib.Path("/srv/rootfs-debian")
 # Under software emulation everything takes twenty times as long.
 TIME_LIMIT = 60

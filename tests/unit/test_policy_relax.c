@@ -136,7 +136,9 @@ static void systemd_properties_are_the_harmless_five(void **state)
 	}
 	refused("default", &other, NULL, "it would make the host do something on an image's word");
 	refused("strict", &other, NULL, "\"systemdProperties\"");
-	(void)accepted("oci", &other, NULL);
+	/* Also there: on hosts of others it was a hole (CVE-2024-3154). */
+	refused("oci", &other, NULL, "\"systemdProperties\"");
+	(void)accepted("oci", &other, "systemd-property=ExecStartPre");
 	(void)accepted("default", &other, "systemd-property=ExecStartPre");
 }
 
