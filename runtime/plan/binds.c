@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "kernel.h"
 #include "plan_internal.h"
 
 /* The sockets of engines: who can write to one is root on the host. Patterns of glob(7). */
@@ -65,8 +66,12 @@ static bool is_or_contains(const struct stat *source, const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) < 0)
+	if (stat(path, &st) < 0) {
+		/* What an ordinary user may not reach he can not hand on. */
+		if (errno == EACCES && (geteuid() != 0 || sys_in_user_namespace()))
+			return false;
 		return errno != ENOENT && errno != ENOTDIR;
+	}
 	if (same(source, &st))
 		return true;
 	char *real = realpath(path, NULL);

@@ -87,6 +87,30 @@ static bool maps(const struct config_id_mapping *items, size_t n, uint32_t id)
 	return n == 0;
 }
 
+/* user_namespaces(7), "The /proc/pid/setgroups file". */
+static int check_denied_groups(struct planner *p)
+{
+	const struct plan *plan = p->plan;
+	gid_t groups[64];
+	int n = getgroups(sizeof(groups) / sizeof(groups[0]), groups);
+	bool others = n < 0;
+
+	if (!plan->deny_setgroups)
+		return 0;
+	if (plan->n_groups)
+		return error_set(p->err, "process.user.additionalGids: groups can not be set in a "
+					 "user namespace that maps the caller's own gid alone: "
+					 "leave them out, or map more in linux.gidMappings "
+					 "(newgidmap)");
+	for (int i = 0; i < n; i++)
+		others |= groups[i] != getegid();
+	if (others)
+		findings_add(p->findings, FINDING_NOTE, "process.user.additionalGids",
+			     "the caller's own further groups stay: they can not be left in a user "
+			     "namespace that maps his own gid alone");
+	return 0;
+}
+
 static int check_mapped(struct planner *p)
 {
 	const struct config_linux *l = &p->config->linux_;
@@ -130,7 +154,7 @@ int plan_identity(struct planner *p)
 	bool exists;
 
 	set_user(p);
-	if (check_mapped(p) < 0)
+	if (check_mapped(p) < 0 || check_denied_groups(p) < 0)
 		return -1;
 	const char *passwd = read_in_rootfs(p, "/etc/passwd", &exists);
 	struct passwd_entry entry = passwd_find_uid(p->arena, passwd, plan->uid);

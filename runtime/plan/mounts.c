@@ -87,8 +87,12 @@ static int plan_bind(struct planner *p, const struct config_mount *mount,
 		return idmap ? plan_idmap(p, mount, words, m->label, -1) : 0;
 	m->tree = sys_clone_tree(source, words->recursive_bind);
 	if (m->tree < 0)
-		return error_errno(p->err, errno, "%s.source: cloning the mount of %s", m->label,
-				   mount->source);
+		return error_errno(p->err, errno, "%s.source: cloning the mount of %s%s", m->label,
+				   mount->source,
+				   errno == EINVAL && !words->recursive_bind
+				       ? " (mounts below it hide something, and in a user "
+					 "namespace they must go on to: use rbind)"
+				       : "");
 	if (idmap && plan_idmap(p, mount, words, m->label, m->tree) < 0)
 		return -1;
 	/* Without a word it is private: what is mounted inside must not show up on the host. */

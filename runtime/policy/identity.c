@@ -117,7 +117,8 @@ static int check_id(struct apply *a, const char *what, const char *key, uint32_t
 	return refuse(a, key,
 		      "%s %u, which the workload runs as, is not mapped in the container's user "
 		      "namespace (it %s): map it%s, or name another user",
-		      what, id, mappings_text(a->arena, maps, n), how_to_map(a, id, maps, n));
+		      what, id, mappings_text(a->arena, maps, n),
+		      strcmp(what, "additional gid") == 0 ? "" : how_to_map(a, id, maps, n));
 }
 
 int rule_mapping(struct apply *a)
