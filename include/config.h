@@ -382,6 +382,9 @@ void config_spec(struct arena *arena, struct config *out);
  * is uid:gid of the host, which a user may map without newuidmap(1). */
 void config_spec_rootless(struct arena *arena, struct config *config, uint32_t uid, uint32_t gid);
 
+/* The names of the hooks that are read, NULL-ended. */
+const char *const *config_hook_names(void);
+
 /* The first namespace of that type, or NULL. */
 struct config_namespace *config_namespace_find(const struct config_linux *linux_, const char *type);
 

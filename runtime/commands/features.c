@@ -85,13 +85,6 @@ int features_main(int argc, char **argv, const struct runtime_options *options, 
 		  struct error *err)
 {
 	static const struct option_spec specs[] = {{.name = NULL}};
-	static const char *const hooks[] = {"prestart",
-					    "createRuntime",
-					    "createContainer",
-					    "startContainer",
-					    "poststart",
-					    "poststop",
-					    NULL};
 	struct str_list arguments = {.n = 0};
 	struct json_writer w;
 	int result = command_arguments(arena, specs, argc, argv, 0, 0, &arguments, err);
@@ -103,7 +96,7 @@ int features_main(int argc, char **argv, const struct runtime_options *options, 
 	json_object_begin(&w, NULL);
 	json_string(&w, "ociVersionMin", "1.0.0");
 	json_string(&w, "ociVersionMax", runsafe_spec_version());
-	words(&w, "hooks", hooks);
+	words(&w, "hooks", config_hook_names());
 	words(&w, "mountOptions", plan_mount_options());
 	write_linux(&w);
 	write_annotations(&w);

@@ -25,6 +25,15 @@ static const struct json_field hooks_fields[] = {
 
 const struct json_table config_hooks_table = TABLE(config_hooks, hooks_fields);
 
+const char *const *config_hook_names(void)
+{
+	static const char *names[sizeof(hooks_fields) / sizeof(hooks_fields[0])];
+
+	for (size_t i = 0; hooks_fields[i].key; i++)
+		names[i] = hooks_fields[i].key;
+	return names;
+}
+
 int config_check_hooks(const struct config_check *c, const struct config_hooks *hooks)
 {
 	for (const struct json_field *field = hooks_fields; field->key; field++) {
