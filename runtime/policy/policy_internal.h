@@ -176,6 +176,8 @@ int rule_limits(struct apply *a);
 int rule_tmpfs(struct apply *a);
 int rule_sysctl(struct apply *a);
 
+/* exec, update: puts into a->policy what --allow and annotations did at create. 0, or -1. */
+int rules_of_create(struct apply *a);
 /* And those of exec alone; container is the effective config. */
 int exec_oom_score(struct apply *a, const struct config *container);
 int exec_labels(struct apply *a, const struct config *container);

@@ -49,14 +49,8 @@ static void exec_memfd(struct apply *a, const struct config *container)
 
 static int apply_rules(struct apply *a, const struct config *container)
 {
-	struct findings *findings = a->findings;
-	struct findings known = {.arena = a->arena};
-
-	/* What they say was found when the container was made. */
-	a->findings = &known;
-	if (rule_allow(a) < 0 || rule_annotations(a) < 0)
+	if (rules_of_create(a) < 0)
 		return -1;
-	a->findings = findings;
 	if (exec_user(a, container) < 0 || rule_mapping(a) < 0 || rule_home(a) < 0)
 		return -1;
 	if (rule_capabilities(a) < 0 || rule_privileges(a) < 0 || rule_priority(a) < 0)

@@ -94,3 +94,17 @@ int rule_annotations(struct apply *a)
 	}
 	return 0;
 }
+
+int rules_of_create(struct apply *a)
+{
+	/* What they say was found then. */
+	struct findings known = {.arena = a->arena};
+	struct apply silent = *a;
+
+	silent.findings = &known;
+	if (rule_allow(&silent) < 0 || rule_annotations(&silent) < 0)
+		return -1;
+	a->policy = silent.policy;
+	memcpy(a->lower, silent.lower, sizeof(a->lower));
+	return 0;
+}

@@ -155,14 +155,9 @@ static int update_pids(struct apply *a)
 static int apply_rules(struct apply *a, const struct config *container)
 {
 	const struct config_resources *now = &container->linux_.resources;
-	struct findings *findings = a->findings;
-	struct findings known = {.arena = a->arena};
 
-	/* What they say was found when the container was made. */
-	a->findings = &known;
-	if (rule_allow(a) < 0 || rule_annotations(a) < 0)
+	if (rules_of_create(a) < 0)
 		return -1;
-	a->findings = findings;
 	if (update_memory(a) < 0 || update_swap(a, now) < 0 || update_cpus(a, &now->cpu) < 0)
 		return -1;
 	return update_pids(a);
