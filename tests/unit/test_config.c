@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "fd.h"
 
 static struct arena arena;
 static struct error err;
@@ -102,6 +103,18 @@ static void test_everything_survives_the_round_trip(void **state)
 	assert_string_equal(written(false), everything);
 	parse(written(true));
 	assert_string_equal(written(false), everything);
+}
+
+/* tests/fuzz/run starts from it, to get far. */
+static void test_the_seed_of_the_fuzzer_has_everything(void **state)
+{
+	char *seed;
+
+	(void)state;
+	assert_int_equal(file_read_all(&arena, AT_FDCWD, "tests/fuzz/everything.json",
+				       JSON_MAX_BYTES, &seed, NULL),
+			 0);
+	assert_string_equal(seed, arena_printf(&arena, "%s\n", everything));
 }
 
 static void test_process_is_read(void **state)
@@ -477,6 +490,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(test_everything_survives_the_round_trip, teardown),
+	    cmocka_unit_test_teardown(test_the_seed_of_the_fuzzer_has_everything, teardown),
 	    cmocka_unit_test_teardown(test_process_is_read, teardown),
 	    cmocka_unit_test_teardown(test_linux_is_read, teardown),
 	    cmocka_unit_test_teardown(test_resources_are_read, teardown),
