@@ -34,8 +34,8 @@ struct cgroup_request {
 			     systemd: "slice:prefix:name", NULL: "::ID" with prefix "runsafe" */
 	const char *id;
 	const struct config_resources *resources;
-	bool own_user_namespace; /* the container has one: cgroup files are given to root in it */
-	uid_t owner;		 /* host uid of that root */
+	bool give;   /* the group, and the files that do no harm, are owner's */
+	uid_t owner; /* as the runtime sees it */
 	/* Device nodes that the workload must reach whatever resources.devices says (the default
 	   set is added by the module itself): linux.devices, where the rules are not the caller's
 	   own */
@@ -96,6 +96,14 @@ int cgroup_create(struct arena *arena, const struct cgroup_request *request, str
  */
 int cgroup_enter(struct arena *arena, const struct cgroup_request *request, pid_t pid,
 		 struct cgroup *out, struct findings *findings, struct error *err);
+
+/*
+ * exec: systemd puts a process into the unit's cgroup that dir is, or is below, which has that
+ * path. For one who may not write the groups that both have above them: somebody in a login session
+ * is not below the user's manager. Returns 0, or -1 with err set.
+ */
+int cgroup_attach(struct arena *arena, const struct cgroup_unit *unit, const char *path, int dir,
+		  pid_t pid, struct error *err);
 
 /* The unit and the path that it will have ("" where only systemd knows); for the state, before the
  * unit is made. Returns 0, or -1 with err set. */

@@ -16,6 +16,7 @@
 #include "config.h"
 #include "error.h"
 #include "policy.h"
+#include "resctrl.h"
 
 /* What the global options say, as main read them. */
 struct runtime_options {
@@ -53,6 +54,7 @@ struct container_state {
 	char *cgroup_driver;	/* cgroupfs, systemd, disabled */
 	char *cgroup_path;	/* below the cgroup2 mount, "" for none */
 	struct cgroup_unit cgroup_unit; /* driver systemd: what the cgroup is there */
+	struct resctrl resctrl;		/* linux.intelRdt */
 	char *policy;		/* name of the policy that it was made under */
 	char *policy_text;	/* and its whole JSON: exec and update obey this one */
 	struct str_list allow;	/* "NAME=VALUE" of each --allow that it was made with */

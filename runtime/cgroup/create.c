@@ -175,7 +175,7 @@ static int take_existing(struct make *m, struct error *err)
 	return 0;
 }
 
-/* What root in the container's user namespace may write: not the limits, those are the parent's
+/* What the container may write: not the limits, those are the parent's
  * (cgroup-v2.rst, Model of Delegation). */
 static int give_to(struct make *m, uid_t owner)
 {
@@ -215,10 +215,9 @@ static int fill(struct make *m, struct error *err)
 				     .keep_undo = !m->out->made};
 	if (cg_apply(&m->apply, &m->settings, err) < 0)
 		return -1;
-	if (request->own_user_namespace && give_to(m, request->owner) < 0)
+	if (request->give && give_to(m, request->owner) < 0)
 		return error_errno(err, errno,
-				   "can not give the cgroup %s to uid %u, root of the container's "
-				   "user namespace",
+				   "can not give the cgroup %s to uid %u, the workload's user",
 				   m->name, request->owner);
 	/* Last: nothing that can fail comes behind it, so it never has to be detached. */
 	if (request->restrict_devices && cg_is_hosts_root())
@@ -237,7 +236,7 @@ static void undo(struct make *m)
 
 	if (m->apply.arena && !m->out->made) {
 		cg_apply_undo(&m->apply);
-		if (m->request->own_user_namespace)
+		if (m->request->give)
 			give_to(m, m->owner_before);
 	}
 	fd_cleanup(&m->out->dir);

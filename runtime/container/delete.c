@@ -61,12 +61,30 @@ static int delete_open(struct arena *arena, const char *root, struct container *
 		return error_set(err, "cannot delete container %s that is not stopped: %s",
 				 state->id, container_status_name(status));
 	/* A killed create can leave a child that waits, so "stopped" is not taken for dead. */
-	if (kill_workload(state, err) < 0 || remove_cgroup(state, err) < 0)
+	if (kill_workload(state, err) < 0 || remove_cgroup(state, err) < 0 ||
+	    container_remove_rdt(arena, state, err) < 0)
 		return -1;
 	if (container_remove_dir(root, state->id, container, err) < 0)
 		return -1;
 	launch_poststop(arena, state);
 	return 0;
+}
+
+/*
+ * Who creates or starts the container holds its lock, maybe for as long as a hook hangs in it; with
+ * its process gone that one gives up. What can not be killed so is said by delete_open().
+ */
+static void kill_unlocked(struct arena *arena, const char *root, const char *id)
+{
+	struct container container;
+	struct error ignored = ERROR_INIT;
+
+	if (container_open(arena, root, id, false, &container, &ignored) < 0)
+		return;
+	container_close(&container);
+	cleanup_fd int pidfd = process_open(&container.state);
+	if (pidfd >= 0)
+		(void)process_signal(pidfd, SIGKILL);
 }
 
 int container_delete(struct arena *arena, const struct runtime_options *options, const char *id,
@@ -76,6 +94,8 @@ int container_delete(struct arena *arena, const struct runtime_options *options,
 	struct error missing = ERROR_INIT;
 	int result;
 
+	if (force)
+		kill_unlocked(arena, options->root, id);
 	if (container_open(arena, options->root, id, true, &container, &missing) == 0) {
 		result = delete_open(arena, options->root, &container, force, err);
 		container_close(&container);

@@ -71,7 +71,8 @@ void launch_init(struct launch *l)
 	l->bundle = l->console_socket = l->signals = l->container.dir = l->cgroup.dir = -1;
 	l->plan.rootfs_tree = l->plan.proc = l->plan.gate = l->plan.report = l->plan.target = -1;
 	l->sandbox = (struct sandbox){
-	    .pid = -1, .pidfd = -1, .socket = -1, .console = -1, .listener = -1};
+	    .pid = -1, .pidfd = -1, .socket = -1, .console = -1, .network = -1, .listener = -1};
+	l->net_move = (struct net_move){.from = -1, .to = -1};
 }
 
 /* A mount that was opened in the old mount namespace can not be cloned in the new one. */
@@ -230,32 +231,6 @@ void launch_state_text(struct arena *arena, const struct container_state *state,
 	*after_pid = arena_strdup(arena, number + strspn(number, "0123456789"));
 }
 
-/* The host's uid behind uid 0 of the container's own user namespace; 0 where none is mapped. */
-static uid_t host_root(const struct config_linux *linux_)
-{
-	for (size_t i = 0; i < linux_->n_uid_mappings; i++) {
-		if (linux_->uid_mappings[i].container_id == 0)
-			return linux_->uid_mappings[i].host_id;
-	}
-	return 0;
-}
-
-/* Inside a user namespace only what belongs to an id that is mapped there can be given away; the
- * cgroup of an ordinary user is his. */
-static bool may_give_cgroup(const struct launch *l)
-{
-	const struct config_linux *linux_ = &l->config.linux_;
-
-	if (!l->plan.entered_user_namespace)
-		return true;
-	for (size_t i = 0; i < linux_->n_uid_mappings; i++) {
-		const struct config_id_mapping *m = &linux_->uid_mappings[i];
-		if (l->caller >= m->host_id && l->caller - m->host_id < m->size)
-			return true;
-	}
-	return false;
-}
-
 static void ask_for_cgroup(struct launch *l)
 {
 	const struct config_linux *linux_ = &l->config.linux_;
@@ -266,14 +241,13 @@ static void ask_for_cgroup(struct launch *l)
 	    .path = linux_->cgroups_path && *linux_->cgroups_path ? linux_->cgroups_path : NULL,
 	    .id = l->create->id,
 	    .resources = &linux_->resources,
-	    .own_user_namespace = l->plan.new_user_namespace && may_give_cgroup(l),
-	    .owner = l->plan.entered_user_namespace ? l->plan.setup_uid : host_root(linux_),
 	    .devices = linux_->devices,
 	    /* As written, it is the rules that say what a node in /dev is good for ("r" alone). */
 	    .n_devices = l->hardening.restrict_devices ? linux_->n_devices : 0,
 	    .restrict_devices = l->hardening.restrict_devices || linux_->resources.n_devices,
 	    .allow_mknod = !l->hardening.restrict_devices,
 	};
+	l->cgroup_request.give = launch_cgroup_owner(l, &l->cgroup_request.owner);
 }
 
 /* The pid, where hooks and other commands can see it. */
@@ -324,6 +298,8 @@ static int bring_to_gate(struct launch *l, struct error *err)
 			return -1;
 		if (event == SANDBOX_CGROUP && launch_enter_cgroup(l, err) < 0)
 			return -1;
+		if (event == SANDBOX_NETWORK && launch_move_net_devices(l, err) < 0)
+			return -1;
 		if (event == SANDBOX_NAMESPACES && runtime_hooks(l, err) < 0)
 			return -1;
 		if (event == SANDBOX_LISTENER &&
@@ -331,6 +307,8 @@ static int bring_to_gate(struct launch *l, struct error *err)
 					     STATUS_CREATING, err) < 0)
 			return -1;
 	} while (event != SANDBOX_READY);
+	if (launch_enter_rdt(l, err) < 0)
+		return -1;
 	if (l->console_socket >= 0) {
 		if (console_send(l->console_socket, l->sandbox.console, err) < 0)
 			return -1;
@@ -350,7 +328,8 @@ int launch_make_room(struct launch *l, struct error *err)
 	fill_state(l);
 	/* Before the cgroup is made: a delete after a crash has to know where it lies. */
 	if (container_write_state(l->arena, &l->container, err) < 0 ||
-	    notify_socket_prepare(l, err) < 0 || launch_make_cgroup(l, err) < 0)
+	    notify_socket_prepare(l, err) < 0 || launch_make_cgroup(l, err) < 0 ||
+	    launch_make_rdt(l, err) < 0)
 		return -1;
 	launch_state_text(l->arena, &l->container.state, STATUS_CREATING, &plan->state_before_pid,
 			  &plan->state_after_pid);
@@ -407,8 +386,10 @@ int launch_go(struct launch *l, enum plan_gate gate, struct error *err)
 		return -1;
 	int result = make_all(l, gate, err);
 	/* Whatever failed after a signal, failed by it. */
-	if (interrupt_check(err) == 0 && result == 0)
+	if (interrupt_check(err) == 0 && result == 0) {
+		net_move_close(&l->net_move);
 		return 0;
+	}
 	launch_undo(l);
 	interrupt_end();
 	return -1;
@@ -442,10 +423,12 @@ void launch_undo(struct launch *l)
 	struct error ignored = ERROR_INIT;
 
 	sandbox_abandon(&l->sandbox);
+	net_devices_return(&l->net_move);
 	if (l->cgroup.dir >= 0 || l->cgroup.made) {
 		(void)cgroup_kill(l->cgroup.path, KILL_TIMEOUT_MS, &ignored);
 		(void)cgroup_unmake(&l->cgroup, l->create->id, KILL_TIMEOUT_MS, &ignored);
 	}
+	(void)container_remove_rdt(l->arena, &l->container.state, &ignored);
 	/* One that another container wrote before stays. */
 	if (l->wrote_pid_file)
 		(void)unlink(l->create->pid_file);

@@ -24,6 +24,7 @@ struct launch {
 	struct cgroup cgroup;
 	struct container container;
 	struct sandbox sandbox;
+	struct net_move net_move; /* until the container is made */
 	int console_socket; /* connected, or -1 */
 	int notify_socket;  /* the container's own for sd_notify(3), or -1 */
 	int signals;	    /* supervise_begin()'s signalfd(2), or -1 */
@@ -58,6 +59,16 @@ int launch_enter_cgroup(struct launch *launch, struct error *err);
  * failure nothing is left. */
 int launch_begin(struct launch *launch, struct error *err);
 
+/* rdt.c: linux.intelRdt's class, made before the process is; and the process put into it. */
+int launch_make_rdt(struct launch *launch, struct error *err);
+int launch_enter_rdt(struct launch *launch, struct error *err);
+int container_remove_rdt(struct arena *arena, const struct container_state *state,
+			 struct error *err);
+
+/* cgroup_owner.c: whether the cgroup is given to somebody: the workload's user on the host, or, in
+ * a user namespace that the runtime is in, in there. */
+bool launch_cgroup_owner(const struct launch *launch, uid_t *owner);
+
 /* The state and the cgroup, before there is a process. On failure the caller calls launch_undo().
  */
 int launch_make_room(struct launch *launch, struct error *err);
@@ -79,6 +90,9 @@ void launch_describe(struct launch *launch, struct container_state *state);
 
 /* Writes recorded ("running") into the state. */
 int launch_record(struct launch *launch, const char *recorded, struct error *err);
+
+/* net_devices.c, on SANDBOX_NETWORK: linux.netDevices. */
+int launch_move_net_devices(struct launch *launch, struct error *err);
 
 /* The state JSON around its pid, for hooks_run(). */
 void launch_state_text(struct arena *arena, const struct container_state *state,

@@ -90,6 +90,9 @@ static void make_fields(struct json_field fields[32])
 	    TEXT("systemdUnit", AT(state.cgroup_unit.name)),
 	    {.key = "systemdUser", .kind = JSON_BOOL, .offset = AT(state.cgroup_unit.user_manager)},
 	    {.key = "cgroupInode", .kind = JSON_U64, .offset = AT(state.cgroup_unit.inode)},
+	    TEXT("rdtClass", AT(state.resctrl.class_)),
+	    {.key = "rdtMade", .kind = JSON_BOOL, .offset = AT(state.resctrl.made_class)},
+	    TEXT("rdtMonitor", AT(state.resctrl.monitor)),
 	    TEXT("policy", AT(state.policy)),
 	    TEXT("policyText", AT(state.policy_text)),
 	    {.key = "allow", .kind = JSON_STRING_LIST, .offset = AT(state.allow)},
@@ -267,6 +270,12 @@ static const char *state_text(struct arena *arena, const struct container_state 
 		json_bool(&w, "systemdUser", state->cgroup_unit.user_manager);
 		json_u64(&w, "cgroupInode", state->cgroup_unit.inode);
 	}
+	if (state->resctrl.class_) {
+		json_string(&w, "rdtClass", state->resctrl.class_);
+		json_bool(&w, "rdtMade", state->resctrl.made_class);
+	}
+	if (state->resctrl.monitor)
+		json_string(&w, "rdtMonitor", state->resctrl.monitor);
 	json_string(&w, "policy", state->policy);
 	json_string(&w, "policyText", state->policy_text);
 	json_string_list(&w, "allow", &state->allow);

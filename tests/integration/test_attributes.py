@@ -284,3 +284,77 @@ def test_exec_cpu_affinity_that_is_no_list_is_refused(oci, plain, text):
     """A comma-separated list, with dashes to represent ranges."""
     plain.set("process.execCPUAffinity", {"final": text})
     oci.create_fails(plain, "process.execCPUAffinity.final")
+
+
+# --- config-linux.md "Cgroup ownership"
+
+DELEGATE = pathlib.Path("/sys/kernel/cgroup/delegate")
+OWNED = (DELEGATE.read_text(encoding="ascii").split() if DELEGATE.exists()
+         else ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"])
+
+
+def cgroup_mount(bundle, *options, source="cgroup", destination="/sys/fs/cgroup"):
+    bundle.config["mounts"] = [m for m in bundle.config["mounts"]
+                               if m["destination"] != "/sys/fs/cgroup"]
+    return bundle.mount(destination=destination, type="cgroup", source=source,
+                        options=["nosuid", "noexec", "nodev", *options])
+
+
+def owners(oci, bundle):
+    """Who owns the container's cgroup and what is in it."""
+    name = oci.running(bundle)
+    line = [line for line in pathlib.Path(f"/proc/{oci.state(name)['pid']}/cgroup").read_text(
+        encoding="ascii").splitlines() if line.startswith("0::")][0]
+    folder = pathlib.Path("/sys/fs/cgroup" + line[3:])
+    return folder.stat().st_uid, {f.name: f.stat().st_uid for f in folder.iterdir()}
+
+
+def test_cgroup_ownership_is_the_workloads_user(oci, plain):
+    """Change the owner of the container's cgroup to the host uid that maps to the value of
+    process.user.uid: the directory and the files listed in /sys/kernel/cgroup/delegate, and no
+    other file."""
+    cgroup_mount(with_user_namespace(plain)).set("process.user", {"uid": 7, "gid": 7})
+    own, files = owners(oci, plain)
+    assert own == 100007
+    given = {name for name, uid in files.items() if uid == 100007}
+    assert given == {name for name in OWNED if name in files}
+    assert {uid for name, uid in files.items() if name not in given} == {0}
+
+
+def test_cgroup_ownership_lets_the_workload_make_groups(oci, plain):
+    """That is what it is for."""
+    cgroup_mount(with_user_namespace(plain)).set("process.user", {"uid": 7, "gid": 7})
+    plain.cap()
+    oci.sh(plain, "mkdir /sys/fs/cgroup/inner && echo 1 > /sys/fs/cgroup/inner/cgroup.procs")
+
+
+@pytest.mark.parametrize("how", ["ro", "no mount", "other source", "other destination",
+                                 "host's cgroup namespace", "no user namespace"])
+def test_cgroup_ownership_is_not_changed_otherwise(oci, plain, how):
+    """If the configuration does not specify such a mount, or no new cgroup namespace, the runtime
+    SHOULD NOT change the cgroup ownership."""
+    if how != "no user namespace":
+        with_user_namespace(plain)
+    cgroup_mount(plain, *(["ro"] if how == "ro" else []),
+                 source="cgroup2" if how == "other source" else "cgroup",
+                 destination="/opt" if how == "other destination" else "/sys/fs/cgroup")
+    if how == "no mount":
+        plain.config["mounts"].pop()
+        plain.write()
+    if how == "host's cgroup namespace":
+        plain.namespace("cgroup", drop=True)
+    own, files = owners(oci, plain)
+    assert own == 0 and set(files.values()) == {0}
+
+
+# --- config-linux.md "IntelRdt"
+
+@pytest.mark.skipif("resctrl" in pathlib.Path("/proc/mounts").read_text(encoding="ascii"),
+                    reason="NEEDS NO RESCTRL: it is mounted here")
+@pytest.mark.parametrize("policy", ["oci", "default"])
+def test_intel_rdt_without_resctrl_is_refused(runsafe, bundle, policy):
+    """If no mounted resctrl pseudo-filesystem is available in the runtime mount namespace, the
+    runtime MUST generate an error."""
+    bundle.set("linux.intelRdt", {"closID": "gold", "memBwSchema": "MB:0=20"})
+    runsafe.with_options("--policy", policy).create_fails(
+        bundle, "linux.intelRdt", "no resctrl is mounted")

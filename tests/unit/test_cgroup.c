@@ -294,7 +294,7 @@ static void many_fork_while_killed(void)
 static void given_to_user_namespace(void)
 {
 	struct cgroup_request request = {
-	    .id = "box", .resources = &resources, .own_user_namespace = true, .owner = 100000};
+	    .id = "box", .resources = &resources, .give = true, .owner = 100000};
 	struct stat st;
 
 	if (HAVE(CG_BIT(CG_HUGETLB)))
