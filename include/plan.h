@@ -14,6 +14,7 @@
 #include "arena.h"
 #include "config.h"
 #include "error.h"
+#include "net.h"
 #include "policy.h"
 #include "seccomp.h"
 
@@ -130,11 +131,6 @@ struct plan_memory_policy {
 	struct plan_number_set nodes;
 };
 
-struct plan_net_device {
-	const char *host_name;
-	const char *name; /* in the container; may have a %d */
-};
-
 enum plan_gate {
 	PLAN_GATE_SOCKET = 0, /* run: the runtime stays and opens the gate over the socket */
 	PLAN_GATE_FIFO	      /* create: two FIFOs in the container's directory */
@@ -220,7 +216,7 @@ struct plan {
 	struct plan_memory_policy memory_policy;
 	struct plan_number_set initial_cpus; /* exec: before it is in the cgroup */
 	struct plan_number_set final_cpus;   /* exec: from then on */
-	struct plan_net_device *net_devices; /* moved by the runtime once the child is there */
+	struct net_device *net_devices; /* moved by the runtime once the child is there */
 	size_t n_net_devices;
 	bool seccomp_listener; /* the last filter has a notify descriptor: sent to the runtime */
 	bool own_stdio_pipes;  /* fchown pipes on 0, 1, 2 to the workload */

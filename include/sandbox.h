@@ -18,6 +18,7 @@ struct sandbox {
 	int pidfd;
 	int socket;  /* to the child; closed by its exec */
 	int console; /* master side of the container's terminal, or -1 */
+	int network; /* the container's network namespace, for linux.netDevices; or -1 */
 	int listener; /* notify descriptor of linux.seccomp, or -1 */
 	bool ready;   /* sandbox_wait()'s own notes: what came */
 	bool listened;
@@ -35,6 +36,8 @@ enum sandbox_event {
 				   done yet; sandbox_continue() goes on */
 	SANDBOX_NAMESPACES,	/* waits: namespaces and mounts are there, before pivot_root:
 				   createRuntime hooks run now; sandbox_continue() goes on */
+	SANDBOX_NETWORK,	/* waits for linux.netDevices, in out->network;
+				   sandbox_continue() goes on */
 	SANDBOX_LISTENER,	/* goes on by itself: out->listener is there, for an agent */
 	SANDBOX_READY		/* waits at the start gate, all protections applied; with
 				   PLAN_GATE_FIFO for sandbox_continue() first, when its pid is

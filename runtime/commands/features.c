@@ -64,7 +64,7 @@ static void write_linux(struct json_writer *w)
 	json_object_begin(w, "mountExtensions");
 	enabled(w, "idmap", true);
 	json_object_end(w);
-	enabled(w, "netDevices", false);
+	enabled(w, "netDevices", true);
 	json_object_end(w);
 }
 

@@ -108,7 +108,7 @@ static void plan_path_lists(struct planner *p)
 
 static int plan_all(struct planner *p)
 {
-	if (plan_namespaces_make(p) < 0 || plan_rootfs(p) < 0)
+	if (plan_namespaces_make(p) < 0 || plan_net_devices(p) < 0 || plan_rootfs(p) < 0)
 		return -1;
 	/* Who it is comes before the mounts: some of them will belong to it. */
 	if (plan_identity(p) < 0 || plan_mounts(p) < 0 || plan_devices(p) < 0)

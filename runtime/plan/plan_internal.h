@@ -40,6 +40,8 @@ void plan_mount_words(struct planner *p, const struct str_list *options, struct 
 bool plan_idmap_wanted(const struct config_mount *mount, const struct mount_words *words);
 int plan_idmap(struct planner *p, const struct config_mount *mount, const struct mount_words *words,
 	       const char *label, int tree);
+/* net_devices.c */
+int plan_net_devices(struct planner *p);
 /* mounts.c */
 int plan_mounts(struct planner *p);
 bool plan_is_mounted(struct planner *p, const char *destination);

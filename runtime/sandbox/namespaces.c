@@ -153,6 +153,19 @@ int step_loopback(struct child *child, struct error *err)
 	return 0;
 }
 
+/* The runtime has the rights over the host's network, and the namespace from here. */
+int step_net_devices(struct child *child, struct error *err)
+{
+	if (child->plan->n_net_devices == 0)
+		return 0;
+	cleanup_fd int own = openat(child->plan->proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (own < 0)
+		return error_errno(err, errno, "opening the container's network namespace");
+	if (child_tell(child, MESSAGE_NETWORK, own) < 0)
+		return error_errno(err, errno, "telling the runtime");
+	return child_wait_for_parent(child, err);
+}
+
 int step_keyring(struct child *child, struct error *err)
 {
 	if (!child->plan->new_keyring)

@@ -21,6 +21,7 @@ enum message_kind {
 	MESSAGE_LIMITS,	    /* waits for what only rights on the host can set */
 	MESSAGE_CONSOLE,    /* carries the terminal's master */
 	MESSAGE_NAMESPACES, /* SANDBOX_NAMESPACES */
+	MESSAGE_NETWORK,    /* carries the network namespace */
 	MESSAGE_LISTENER,   /* carries the notify descriptor of linux.seccomp */
 	MESSAGE_READY,	    /* SANDBOX_READY */
 	MESSAGE_FAILED	    /* text says what */
@@ -70,6 +71,7 @@ int step_namespaces(struct child *child, struct error *err);
 int step_time(struct child *child, struct error *err);
 int step_hostname(struct child *child, struct error *err);
 int step_loopback(struct child *child, struct error *err);
+int step_net_devices(struct child *child, struct error *err);
 int step_keyring(struct child *child, struct error *err);
 /* The first of two processes: joins, and clones the one that goes on (DESIGN.md section 6). */
 int namespaces_become_user(const struct plan *plan, struct error *err);

@@ -52,7 +52,7 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 		flags &= ~(uint64_t)CLONE_NEWCGROUP;
 
 	*out = (struct sandbox){
-	    .pid = -1, .pidfd = -1, .socket = -1, .console = -1, .listener = -1};
+	    .pid = -1, .pidfd = -1, .socket = -1, .console = -1, .network = -1, .listener = -1};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_errno(err, errno, "making the socket to the container's process");
 	cleanup_fd int ours = pair[0];
@@ -289,6 +289,10 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 		case MESSAGE_NAMESPACES:
 			*event = SANDBOX_NAMESPACES;
 			return 0;
+		case MESSAGE_NETWORK:
+			sandbox->network = got.fd;
+			*event = SANDBOX_NETWORK;
+			return 0;
 		case MESSAGE_LISTENER:
 			if (got.fd < 0)
 				return error_set(err, "seccomp: the notify descriptor did not come "
@@ -451,5 +455,6 @@ void sandbox_close(struct sandbox *sandbox)
 	fd_cleanup(&sandbox->pidfd);
 	fd_cleanup(&sandbox->socket);
 	fd_cleanup(&sandbox->console);
+	fd_cleanup(&sandbox->network);
 	fd_cleanup(&sandbox->listener);
 }

@@ -16,6 +16,8 @@ const struct step sandbox_steps[] = {
     {"session keyring", step_keyring},
     {"hostname", step_hostname},
     {"loopback interface", step_loopback},
+    /* Before hooks and sysctls, which may be about them. */
+    {"network devices", step_net_devices},
     /* Before "/" is named: it shall be the namespace's root. */
     {"leaving a chroot", step_leave_chroot},
     /* First of the mounts, or each of them would show up on the host. */
