@@ -66,6 +66,7 @@ enum criu_option {
 	CRIU_MANAGE_CGROUPS_MODE = 34,
 	CRIU_EXTERNAL = 37,
 	CRIU_EMPTY_NS = 38,
+	CRIU_JOIN_NS = 39,
 	CRIU_FREEZE_CGROUP = 44,
 	CRIU_TCP_SKIP_IN_FLIGHT = 46,
 	CRIU_LAZY_PAGES = 48,
@@ -181,11 +182,11 @@ int restore_root_offer(const struct restore_root *root, pid_t criu, struct wire 
 int restore_verify(struct launch *launch, pid_t pid, struct error *err);
 
 /* Namespaces that the container joined by path are others': said to criu for a dump (state NULL:
- * only checked). Those of other kinds than network and pid can not be kept: an error. */
+ * only checked). Those of other kinds than network, pid, ipc and uts can not be kept: an error. */
 int criu_external_namespaces(const struct config *config, const struct container_state *state,
 			     struct wire *opts, struct error *err);
 
-/* The name by which restore gives criu a namespace of that type; NULL: criu takes none. */
-const char *criu_namespace_key(const char *type);
+/* For a restore: hands criu the namespaces that the plan has opened. */
+void criu_give_namespaces(const struct plan *plan, struct wire *opts);
 
 #endif

@@ -11,17 +11,18 @@
 
 static const struct {
 	const char *type; /* linux.namespaces[].type */
-	const char *file; /* in /proc/PID/ns, and in criu's name for it */
-	const char *key;  /* the name that restore gives its own by; NULL: criu can't */
+	const char *file; /* in /proc/PID/ns, and in criu's names for it */
+	const char *key;  /* not dumped, and given by that name at restore */
+	bool join;	  /* dumped, but at restore joined instead of made */
 } kinds[] = {
-    {"network", "net", "extRootNetNS"},
-    {"pid", "pid", "extRootPidNS"},
-    {"mount", "mnt", NULL},
-    {"ipc", "ipc", NULL},
-    {"uts", "uts", NULL},
-    {"user", "user", NULL},
-    {"cgroup", "cgroup", NULL},
-    {"time", "time", NULL},
+    {"network", "net", "extRootNetNS", false},
+    {"pid", "pid", "extRootPidNS", false},
+    {"ipc", "ipc", NULL, true},
+    {"uts", "uts", NULL, true},
+    {"mount", "mnt", NULL, false},
+    {"user", "user", NULL, false},
+    {"cgroup", "cgroup", NULL, false},
+    {"time", "time", NULL, false},
 };
 
 static const struct config_namespace *by_path(const struct config *config, const char *type)
@@ -36,13 +37,30 @@ static const struct config_namespace *by_path(const struct config *config, const
 	return NULL;
 }
 
-const char *criu_namespace_key(const char *type)
+static void give(const struct plan_join *join, size_t kind, struct wire *opts)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (strcmp(kinds[i].type, type) == 0)
-			return kinds[i].key;
+	struct wire given = {.arena = opts->arena};
+
+	if (kinds[kind].key) {
+		wire_text(&given, 1, kinds[kind].key);
+		wire_number(&given, 2, join->fd);
+		wire_message(opts, CRIU_INHERIT_FD, &given);
+	} else if (kinds[kind].join) {
+		wire_text(&given, 1, kinds[kind].file);
+		wire_text(&given, 2,
+			  arena_printf(opts->arena, "/proc/%d/fd/%d", getpid(), join->fd));
+		wire_message(opts, CRIU_JOIN_NS, &given);
 	}
-	return NULL;
+}
+
+void criu_give_namespaces(const struct plan *plan, struct wire *opts)
+{
+	for (size_t i = 0; i < plan->n_joins; i++) {
+		for (size_t kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
+			if (strcmp(kinds[kind].type, plan->joins[i].type) == 0)
+				give(&plan->joins[i], kind, opts);
+		}
+	}
 }
 
 int criu_external_namespaces(const struct config *config, const struct container_state *state,
@@ -54,12 +72,12 @@ int criu_external_namespaces(const struct config *config, const struct container
 
 		if (!by_path(config, kinds[i].type))
 			continue;
-		if (!kinds[i].key)
+		if (!kinds[i].key && !kinds[i].join)
 			return error_set(err,
 					 "linux.namespaces: it shares the %s namespace of others "
 					 "by path, which criu can not keep",
 					 kinds[i].type);
-		if (!state)
+		if (!state || !kinds[i].key)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)state->pid, kinds[i].file);
 		if (stat(path, &st) < 0)

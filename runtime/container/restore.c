@@ -148,20 +148,6 @@ static int inherit_descriptors(const struct restoring *r, struct wire *opts, str
 	return 0;
 }
 
-static void inherit_namespaces(const struct plan *plan, struct wire *opts)
-{
-	for (size_t i = 0; i < plan->n_joins; i++) {
-		struct wire inherit = {.arena = opts->arena};
-		const char *key = criu_namespace_key(plan->joins[i].type);
-
-		if (!key)
-			continue;
-		wire_text(&inherit, 1, key);
-		wire_number(&inherit, 2, plan->joins[i].fd);
-		wire_message(opts, CRIU_INHERIT_FD, &inherit);
-	}
-}
-
 /* An image names the cgroup that it was dumped in: the container's own comes in its place. */
 static void move_cgroups(const struct launch *l, struct wire *opts)
 {
@@ -184,7 +170,7 @@ static int make_request(const struct restoring *r, const struct restore_root *ro
 	    restore_root_offer(root, r->criu.pid, opts, err) < 0 ||
 	    inherit_descriptors(r, opts, err) < 0)
 		return -1;
-	inherit_namespaces(&l->plan, opts);
+	criu_give_namespaces(&l->plan, opts);
 	move_cgroups(l, opts);
 	wire_flag(opts, CRIU_EVASIVE_DEVICES, true);
 	wire_flag(opts, CRIU_RST_SIBLING, true);

@@ -345,14 +345,43 @@ def test_a_joined_network_namespace_is_joined_again(rooted, counter, images):
 
 
 @criu
-def test_a_joined_ipc_namespace_is_said_to_be_impossible(rooted, counter, new_bundle, images):
+def test_joined_ipc_and_uts_namespaces_are_joined_again(rooted, counter, new_bundle, images):
+    """As containers of a pod do."""
+    pid = pid_of(rooted, rooted.running(new_bundle("other")))
+    for kind in ("ipc", "uts"):
+        counter.namespace(kind, f"/proc/{pid}/ns/{kind}")
+    counter.drop("hostname")
+    name, _, there = checkpointed(rooted, counter, images)
+    again = restored(rooted, counter, images, name)
+    for kind in ("ipc", "uts"):
+        assert os.readlink(f"/proc/{again}/ns/{kind}") == os.readlink(f"/proc/{pid}/ns/{kind}")
+    assert harness.wait_for(lambda: count(again) > there)
+
+
+@criu
+def test_a_joined_mount_namespace_is_said_to_be_impossible(runsafe, plain, new_bundle, images):
     """Never passed over: the restored one would have another."""
-    other = rooted.running(new_bundle("other"))
-    counter.namespace("ipc", f"/proc/{pid_of(rooted, other)}/ns/ipc")
-    name = rooted.create(counter)
-    rooted.start(name)
-    rooted.fails("checkpoint", "--image-path", images, name, words=["ipc namespace", "criu"])
-    assert rooted.status(name) == "running"
+    oci = runsafe.with_options("--policy", "oci")
+    pid = pid_of(oci, oci.running(new_bundle("other")))
+    plain.namespace("mount", f"/proc/{pid}/ns/mnt").args("/bin/sleep", "1000")
+    name = oci.create(plain)
+    oci.start(name)
+    oci.fails("checkpoint", "--image-path", images, name, words=["mount namespace", "criu"])
+    assert oci.status(name) == "running"
+
+
+@criu
+@as_another_user
+def test_a_container_with_its_own_user_namespace_comes_back_in_one(runsafe, bundle, images):
+    """With its mappings, and with the device nodes that were bound from the host."""
+    ids = [{"containerID": 0, "hostID": 200000, "size": 65536}]
+    bundle.set("linux.uidMappings", ids).set("linux.gidMappings", ids).namespace("user")
+    subprocess.run(["chown", "-Rh", "200000:200000", bundle.rootfs], check=True)
+    name, was, there = checkpointed(runsafe, bundle.sh(COUNT), images)
+    pid = restored(runsafe, bundle, images, name)
+    assert look(pid) == was
+    assert pathlib.Path(f"/proc/{pid}/uid_map").read_text().split() == ["0", "200000", "65536"]
+    assert harness.wait_for(lambda: count(pid) > there)
 
 
 # --- never fail open
