@@ -107,6 +107,11 @@ def test_ids_of_containers_are_offered(runsafe, bundle):
     assert offered(*root, "kill", "--all", name[:3]) == [name]
     assert offered("--root", "=", runsafe.root, "state", "") == [name]
     assert offered(*root, "kill", name, "KI") == ["KILL"]
+    signals = offered(*root, "kill", name, "")
+    assert len(signals) > 25
+    for signal in signals:
+        message = runsafe.fails("kill", "no-such", signal)
+        assert "container does not exist" in message, (signal, message)
     assert offered(*root, "state", "no-such") == []
     # A new id is the caller's to find.
     assert offered(*root, "create", "") == []
