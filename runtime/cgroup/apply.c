@@ -108,6 +108,10 @@ static void note(struct cg_apply *a, const struct cg_setting *s, const char *why
 
 static const char *hint(const struct cg_setting *s, int number)
 {
+	if (number == ENOENT && s->controller == CG_HUGETLB)
+		return " (/sys/kernel/mm/hugepages has this host's page sizes)";
+	if (number == ENODEV && s->controller == CG_RDMA)
+		return " (there is no such RDMA device)";
 	if (number == EINVAL && s->controller == CG_CPUSET)
 		return " (expected CPUs or memory nodes of this host, like \"0-3,8\")";
 	if (number == ERANGE || number == EINVAL)
@@ -150,7 +154,9 @@ static int refused(struct cg_apply *a, const struct cg_setting *s, int number, s
 	else
 		error_errno(&cause, number, "can not write \"%s\" to %s/%s", s->write.value,
 			    a->name, s->write.file);
-	if (a->mode == CGROUP_AVAILABLE && host_lacks(number)) {
+	/* Where the controller is, the page size is what is wrong. */
+	bool wrong_size = number == ENOENT && s->controller == CG_HUGETLB && a->enabled;
+	if (a->mode == CGROUP_AVAILABLE && host_lacks(number) && !wrong_size) {
 		note(a, s, cause.text);
 		return 0;
 	}

@@ -227,6 +227,23 @@ static int build_hugepage(struct build *b, const struct config_hugepage_limit *h
 	return 0;
 }
 
+/* "mlx5_1 hca_handle=3 hca_object=10000"; what is not said is left as it is (rdma.max). */
+static void build_rdma(struct build *b, const struct config_rdma *r)
+{
+	struct cg_setting *setting;
+	char *line = arena_strdup(b->arena, r->device);
+
+	if (r->hca_handles.set)
+		line = arena_printf(b->arena, "%s hca_handle=%" PRIu32, line, r->hca_handles.value);
+	if (r->hca_objects.set)
+		line = arena_printf(b->arena, "%s hca_object=%" PRIu32, line, r->hca_objects.value);
+	setting = add(b, CG_RDMA, arena_printf(b->arena, RESOURCES "rdma.%s", r->device),
+		      "rdma.max", line);
+	setting->write.key = arena_strdup(b->arena, r->device);
+	setting->write.reset =
+	    arena_printf(b->arena, "%s hca_handle=max hca_object=max", r->device);
+}
+
 /* Which controller a file name belongs to; CG_CONTROLLERS for none. */
 static enum cg_controller controller_of_file(const char *file)
 {
@@ -286,6 +303,8 @@ int cg_settings_build(struct arena *arena, const struct config_resources *resour
 	for (size_t i = 0; i < resources->n_hugepage_limits; i++)
 		if (build_hugepage(&b, &resources->hugepage_limits[i], i, err) < 0)
 			return -1;
+	for (size_t i = 0; i < resources->n_rdma; i++)
+		build_rdma(&b, &resources->rdma[i]);
 	/* Last, so that it has the last word. */
 	for (size_t i = 0; i < resources->unified.n; i++)
 		if (build_unified(&b, &resources->unified.items[i], err) < 0)

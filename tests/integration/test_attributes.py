@@ -358,3 +358,38 @@ def test_intel_rdt_without_resctrl_is_refused(runsafe, bundle, policy):
     bundle.set("linux.intelRdt", {"closID": "gold", "memBwSchema": "MB:0=20"})
     runsafe.with_options("--policy", policy).create_fails(
         bundle, "linux.intelRdt", "no resctrl is mounted")
+
+
+# --- config-linux.md "RDMA" and "Huge page limits"
+
+@pytest.mark.needs_limits
+def test_rdma_device_that_is_not_there_is_refused(oci, plain):
+    """rdma: the entry key is a device's name; what can't be applied stops the start."""
+    plain.set("linux.resources.rdma", {"mlx5_1": {"hcaHandles": 3, "hcaObjects": 10000}})
+    oci.create_fails(plain, "linux.resources.rdma.mlx5_1")
+
+
+def test_rdma_without_a_limit_is_refused(oci, plain):
+    """You MUST specify at least one of the hcaHandles or hcaObjects in a given entry."""
+    plain.set("linux.resources.rdma", {"mlx5_1": {}})
+    oci.create_fails(plain, "linux.resources.rdma.mlx5_1")
+
+
+@pytest.mark.needs_limits
+def test_hugepage_limits_are_for_reservations_too(oci, plain):
+    """hugepageLimits: reservations (if supported) or usage."""
+    plain.set("linux.resources.hugepageLimits", [{"pageSize": "2MB", "limit": 4 << 20}])
+    name = oci.running(plain)
+    group = pathlib.Path(f"/proc/{oci.state(name)['pid']}/cgroup").read_text(encoding="ascii")
+    folder = pathlib.Path("/sys/fs/cgroup" + group.strip().partition("::")[2])
+    for file in ("hugetlb.2MB.max", "hugetlb.2MB.rsvd.max"):
+        assert (folder / file).read_text(encoding="ascii").strip() == str(4 << 20)
+
+
+@pytest.mark.needs_limits
+@pytest.mark.parametrize("mode", ["required", "available"])
+def test_hugepage_size_that_the_host_has_not_is_refused(oci, plain, mode):
+    """pageSize must match the hugepagesize of the corresponding control file."""
+    plain.set("linux.resources.hugepageLimits", [{"pageSize": "3MB", "limit": 4 << 20}])
+    oci.with_options(f"--cgroup={mode}").create_fails(
+        plain, "linux.resources.hugepageLimits[0]", "hugetlb.3MB.max", "page sizes")

@@ -55,6 +55,21 @@ static unsigned int needed(void)
 #define U32(n) ((struct opt_u32){true, n})
 #define YES    ((struct opt_bool){true, true})
 
+static void test_rdma_is_a_line_for_each_device(void **state)
+{
+	struct config_rdma items[] = {
+	    {.device = (char *)"mlx5_1", .hca_handles = U32(3), .hca_objects = U32(10000)},
+	    {.device = (char *)"rxe3", .hca_objects = U32(0)},
+	};
+
+	(void)state;
+	resources.rdma = items;
+	resources.n_rdma = 2;
+	assert_string_equal(built(), "rdma.max=mlx5_1 hca_handle=3 hca_object=10000 | "
+				     "rdma.max=rxe3 hca_object=0");
+	assert_int_equal(needed(), CG_BIT(CG_RDMA));
+}
+
 static void test_nothing_needs_nothing(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -319,6 +334,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_nothing_needs_nothing),
+	    TEST(test_rdma_is_a_line_for_each_device),
 	    TEST(test_memory),
 	    TEST(test_cpu),
 	    TEST(test_period_keeps_the_quota_of_now),
