@@ -93,16 +93,18 @@ def test_a_container_without_a_cgroup_is_an_error(runsafe, bundle):
     program.delete(name, "--force")
 
 
+# What Docker 20.10 writes beside the one thing that was asked for.
+DOCKER = {"memory": {"limit": 0, "reservation": 0, "kernel": 0},
+          "cpu": {"shares": 0, "quota": 0, "period": 0}, "blockIO": {"weight": 0}}
+
 ENGINES = {
-    # moby's daemon/update_linux.go through containerd: Go's zeros and nulls.
-    "docker": {"devices": None, "memory": {}, "cpu": {"cpus": "", "mems": ""}, "pids": None,
-               "blockIO": {"weight": 0}},
-    "docker, pointers": {"memory": {"limit": 0, "reservation": 0, "swap": 0, "kernel": 0},
-                         "cpu": {"shares": 0, "quota": 0, "period": 0}},
-    "podman": {"cpu": {}, "memory": {}, "pids": {"limit": 0}, "blockIO": {"weightDevice": []}},
+    "docker": DOCKER,
+    "docker, older": {**DOCKER, "memory": {"limit": 0, "swap": 0}, "pids": {"limit": 0},
+                      "devices": None},
+    "podman": {"cpu": {}, "memory": {}, "blockIO": {"weightDevice": []}},
     # containerd's CRI sends the container's whole resources again, device rules too.
     "cri": {"devices": [{"allow": False, "access": "rwm"}], "memory": {"swap": None},
-            "cpu": None, "hugepageLimits": [], "unified": {}, "rdma": {}},
+            "cpu": None, "pids": None, "hugepageLimits": [], "unified": {}, "rdma": {}},
 }
 
 
@@ -220,6 +222,31 @@ def test_every_option_reaches_the_kernel(runsafe, bundle):
     assert now["memory"]["swap"] == 150 * MIB
     assert now["cpu"]["quota"] == 20000
     assert now["pids"]["limit"] == 77
+    runsafe.delete(name, "--force")
+
+
+@needs_limits
+def test_what_docker_and_podman_write(runsafe, bundle):
+    """Seen from `docker update` 20.10 (on standard input) and `podman update` 4.3 (in a file)."""
+    bundle.set("linux.resources", {})
+    name = runsafe.running(bundle)
+    group = Group(runsafe, name)
+    from_json(runsafe, name, {**DOCKER, "memory": {"limit": 64 * MIB, "reservation": 0,
+                                                   "swap": 80 * MIB, "kernel": 0}})
+    assert (group["memory.max"], group["cpu.max"]) == (str(64 * MIB), "100000 100000")
+    from_json(runsafe, name, {**DOCKER, "cpu": {"shares": 0, "quota": 50000, "period": 100000}})
+    assert (group["memory.max"], group["cpu.max"]) == (str(64 * MIB), "50000 100000")
+    from_json(runsafe, name, {**DOCKER, "pids": {"limit": 55}})
+    assert group["pids.max"] == "55"
+    runsafe.fails("update", "--resources", "-", name, words=["pids.limit", "would lift"],
+                  stdin=json.dumps({**DOCKER, "pids": {"limit": -1}}))
+    from_json(runsafe, name, {**DOCKER, "cpu": {"shares": 512, "quota": 0, "period": 0,
+                                                "cpus": "0"}})
+    assert (group["cpu.weight"], group["cpuset.cpus"]) == ("59", "0")
+    from_json(runsafe, name, {"memory": {"limit": 67108864, "swap": 134217728}})
+    if (group.path / "memory.swap.max").exists():
+        assert group["memory.swap.max"] == str(64 * MIB)
+    assert (group["pids.max"], group["cpu.max"]) == ("55", "50000 100000")
     runsafe.delete(name, "--force")
 
 
