@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -174,6 +175,26 @@ int cg_systemd_prepare(struct arena *arena, const struct cgroup_request *request
 		return -1;
 	out->manager = sd_manager_open(arena, out->unit.user_manager, err);
 	return out->manager ? 0 : -1;
+}
+
+int cgroup_attach(struct arena *arena, const struct cgroup_unit *unit, const char *path, int dir,
+		  pid_t pid, struct error *err)
+{
+	cleanup_manager struct sd_manager *manager = NULL;
+	char name[PATH_MAX];
+	const char *below;
+	ssize_t length = readlink(arena_printf(arena, "/proc/self/fd/%d", dir), name,
+				  sizeof(name) - 1);
+
+	if (length < 0)
+		return error_errno(err, errno, "looking up the path of cgroup %s", path);
+	name[length] = '\0';
+	below = strstr(name, path);
+	if (!below)
+		return error_set(err, "the cgroup %s is not at %s any more", name, path);
+	below += strlen(path);
+	manager = sd_manager_open(arena, unit->user_manager, err);
+	return manager ? sd_attach(manager, unit->name, *below ? below : "/", pid, err) : -1;
 }
 
 /* systemd sets all or none; what it refuses is undone in the files. */

@@ -95,17 +95,34 @@ static int open_cgroup(struct launch *l, const struct exec_options *exec, struct
 	return l->cgroup.dir < 0 ? -1 : 0;
 }
 
+/* A user who is not below the own manager may not put a process there: systemd does it then. */
+static int spawn(struct launch *l, struct error *err)
+{
+	if (sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) == 0)
+		return 0;
+	if (err->number != EACCES || !l->container.state.cgroup_unit.user_manager)
+		return -1;
+	*err = (struct error)ERROR_INIT;
+	l->plan.late_cgroup = true;
+	return sandbox_spawn(&l->plan, -1, &l->sandbox, err);
+}
+
 static int bring_to_gate(struct launch *l, struct error *err)
 {
 	enum sandbox_event event;
 
 	/* Before it is in the cgroup, which the clone puts it into (config.md, "execCPUAffinity"). */
 	if (affinity_set(&l->plan.initial_cpus, "initial", err) < 0 ||
-	    sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) < 0 ||
-	    interrupt_check(err) < 0)
+	    spawn(l, err) < 0 || interrupt_check(err) < 0)
 		return -1;
 	do {
 		if (sandbox_wait(&l->sandbox, &l->plan, &event, err) < 0)
+			return -1;
+		if (event == SANDBOX_CGROUP &&
+		    (cgroup_attach(l->arena, &l->container.state.cgroup_unit,
+				   l->container.state.cgroup_path, l->cgroup.dir, l->sandbox.pid,
+				   err) < 0 ||
+		     sandbox_continue(&l->sandbox, err) < 0))
 			return -1;
 		if (event == SANDBOX_LISTENER &&
 		    seccomp_notify_hand_over(l->arena, &l->sandbox, &l->container.state,

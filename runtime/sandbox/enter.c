@@ -31,6 +31,8 @@ int step_enter(struct child *child, struct error *err)
 	const struct plan *plan = child->plan;
 	int rest = plan->target_namespaces & ~CLONE_NEWPID;
 
+	if (namespaces_late_cgroup(child, err) < 0)
+		return -1;
 	/* All at once: the user namespace's rights count for the others, and the first process
 	 * can not change one in between (setns(2), "fd refers to a PID file descriptor"). */
 	if (rest && setns(plan->target, rest) < 0)
