@@ -27,7 +27,7 @@ static void write_cgroup(struct json_writer *w)
 	json_bool(w, "v2", true);
 	json_bool(w, "systemd", true);
 	json_bool(w, "systemdUser", true);
-	json_bool(w, "rdma", false);
+	json_bool(w, "rdma", true);
 	json_object_end(w);
 }
 
@@ -57,9 +57,9 @@ static void write_linux(struct json_writer *w)
 	words(w, "flags", plan_memory_flags());
 	json_object_end(w);
 	json_object_begin(w, "intelRdt");
-	json_bool(w, "enabled", false);
-	json_bool(w, "schemata", false);
-	json_bool(w, "monitoring", false);
+	json_bool(w, "enabled", true);
+	json_bool(w, "schemata", true);
+	json_bool(w, "monitoring", true);
 	json_object_end(w);
 	json_object_begin(w, "mountExtensions");
 	enabled(w, "idmap", true);

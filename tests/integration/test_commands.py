@@ -490,7 +490,13 @@ def test_features_has_the_structure_of_features_md(runsafe):
         "apparmor": {"enabled"}, "selinux": {"enabled"}, "netDevices": {"enabled"},
         "memoryPolicy": {"modes", "flags"}, "intelRdt": {"enabled", "schemata", "monitoring"},
         "mountExtensions": {"idmap"}}
-    assert "io.runsafe." in features["potentiallyUnsafeConfigAnnotations"]
+    # Each is built, and has its own tests; cgroup v1 alone is what runsafe does without.
+    for part in ("apparmor", "selinux", "intelRdt", "netDevices"):
+        assert all(linux[part].values()), part
+    assert linux["mountExtensions"] == {"idmap": {"enabled": True}}
+    assert [key for key, value in linux["cgroup"].items() if not value] == ["v1"]
+    assert {"io.runsafe.", "org.criu.config", "org.systemd.property."} == \
+        set(features["potentiallyUnsafeConfigAnnotations"])
 
 
 FEATURE_LISTS = ["hooks", "mountOptions", "linux.namespaces", "linux.capabilities",
