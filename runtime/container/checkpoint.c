@@ -119,7 +119,7 @@ static int make_request(struct wire *opts, const struct criu_options *o,
 			const struct container_state *state, const struct criu_dirs *dirs,
 			struct error *err)
 {
-	if (criu_common(opts, o, dirs, criu_annotated_config(state), err) < 0 ||
+	if (criu_common(opts, o, dirs, state, err) < 0 ||
 	    criu_external_namespaces(&state->config, state, opts, err) < 0 ||
 	    add_status_fd(opts, o->status_fd, err) < 0)
 		return -1;

@@ -64,11 +64,20 @@ static const char *owners_config(void)
 	return NULL;
 }
 
-const char *criu_annotated_config(const struct container_state *state)
+static int annotated_config(struct arena *arena, const struct container_state *state,
+			    const char **file, struct error *err)
 {
-	if (!state->policy || strcmp(state->policy, "oci") != 0)
-		return NULL;
-	return str_map_get(&state->config.annotations, "org.criu.config");
+	const char *annotated = str_map_get(&state->config.annotations, "org.criu.config");
+	struct policy_input input;
+
+	*file = NULL;
+	if (!annotated || !*annotated)
+		return 0;
+	if (policy_of_state(arena, state, &input, err) < 0)
+		return -1;
+	if (policy_takes_criu_config(input.policy))
+		*file = annotated;
+	return 0;
 }
 
 /* enum criu_cg_mode. Returns -1 with err set. */
@@ -101,11 +110,13 @@ static int add_empty_namespaces(struct wire *opts, const struct criu_options *o,
 }
 
 int criu_common(struct wire *opts, const struct criu_options *o, const struct criu_dirs *dirs,
-		const char *annotated, struct error *err)
+		const struct container_state *state, struct error *err)
 {
+	const char *annotated;
 	int mode = cgroups_mode(o->cgroups_mode ? o->cgroups_mode : "soft", err);
 
-	if (mode < 0 || add_empty_namespaces(opts, o, err) < 0)
+	if (mode < 0 || add_empty_namespaces(opts, o, err) < 0 ||
+	    annotated_config(opts->arena, state, &annotated, err) < 0)
 		return -1;
 	wire_number(opts, CRIU_IMAGES_DIR_FD, dirs->images);
 	wire_number(opts, CRIU_WORK_DIR_FD, dirs->work);
@@ -122,7 +133,7 @@ int criu_common(struct wire *opts, const struct criu_options *o, const struct cr
 	wire_flag(opts, CRIU_FILE_LOCKS, o->file_locks);
 	wire_flag(opts, CRIU_AUTO_DEDUP, o->auto_dedup);
 	wire_flag(opts, CRIU_LAZY_PAGES, o->lazy_pages);
-	wire_text(opts, CRIU_CONFIG_FILE, annotated && *annotated ? annotated : owners_config());
+	wire_text(opts, CRIU_CONFIG_FILE, annotated ? annotated : owners_config());
 	return 0;
 }
 

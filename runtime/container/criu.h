@@ -108,13 +108,10 @@ int criu_open_dirs(const struct criu_options *options, bool make, struct criu_di
 		   struct error *err);
 void criu_close_dirs(struct criu_dirs *dirs);
 
-/* What dump and restore have in common, by the caller's options; `annotated` is the container's
- * annotation org.criu.config where the policy honours it, else NULL. */
+/* What dump and restore have in common, by the caller's options; settings for criu are the machine
+ * owner's, or those of the annotation org.criu.config where the container's policy takes it. */
 int criu_common(struct wire *opts, const struct criu_options *options, const struct criu_dirs *dirs,
-		const char *annotated, struct error *err);
-
-/* The annotation org.criu.config, where the policy lets an annotation speak to criu: oci. */
-const char *criu_annotated_config(const struct container_state *state);
+		const struct container_state *state, struct error *err);
 
 /*
  * Starts criu in cgroup (a directory descriptor, or -1). prepare runs in the new process before

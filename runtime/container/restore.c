@@ -165,8 +165,7 @@ static int make_request(const struct restoring *r, const struct restore_root *ro
 {
 	const struct launch *l = r->launch;
 
-	if (criu_common(opts, r->options, &r->dirs, criu_annotated_config(&l->container.state),
-			err) < 0 ||
+	if (criu_common(opts, r->options, &r->dirs, &l->container.state, err) < 0 ||
 	    restore_root_offer(root, r->criu.pid, opts, err) < 0 ||
 	    inherit_descriptors(r, opts, err) < 0)
 		return -1;
