@@ -33,12 +33,34 @@ static struct plan_device *add_device(struct planner *p, const char *path)
 	return &plan->devices[plan->n_devices++];
 }
 
-/* In a user namespace mknod(2) is refused whoever asks: the host's node is bound instead. */
+/* What config says of a bound node's mode and owner can not be done: chmod(2) would change the
+ * host's. */
+static void note_host_owner(struct planner *p, const struct plan_device *d, const struct stat *st)
+{
+	const struct config_linux *l = &p->config->linux_;
+
+	for (size_t i = 0; i < l->n_devices; i++) {
+		const struct config_device *c = &l->devices[i];
+
+		if (strcmp(c->path, d->path) == 0 &&
+		    (c->uid.set || c->gid.set ||
+		     (c->file_mode.set && (c->file_mode.value & 07777) != (st->st_mode & 07777))))
+			findings_add(
+			    p->findings, FINDING_NOTE,
+			    arena_printf(p->arena, "linux.devices[%zu]", i),
+			    "%s is bound from the host, since a user namespace can not make "
+			    "device nodes: it keeps the host's mode %04o and owner %u:%u",
+			    d->path, st->st_mode & 07777, st->st_uid, st->st_gid);
+	}
+}
+
+/* In a user namespace mknod(2) is refused whoever asks: the host's node is bound instead. A FIFO is
+ * no device to it. */
 static int open_host_node(struct planner *p, struct plan_device *d)
 {
 	struct stat st;
 
-	if (!(p->plan->user_namespace || p->in->nested) || p->in->check_only)
+	if (!(p->plan->user_namespace || p->in->nested) || p->in->check_only || S_ISFIFO(d->mode))
 		return 0;
 	cleanup_fd int node = open(d->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (node < 0 || fstat(node, &st) < 0)
@@ -49,6 +71,7 @@ static int open_host_node(struct planner *p, struct plan_device *d)
 		    "linux.devices: the host's %s is another device than %u:%u, and in "
 		    "a user namespace it can only be bound",
 		    d->path, major(d->rdev), minor(d->rdev));
+	note_host_owner(p, d, &st);
 	d->tree = sys_clone_tree(node, false);
 	if (d->tree < 0)
 		return error_errno(p->err, errno, "linux.devices: cloning the host's %s", d->path);

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,19 +30,26 @@ static int bind_device(struct child *child, const struct plan_device *d, struct 
 	return 0;
 }
 
-/* A node that is there already must be the very device. */
-static int same_device(int parent, const char *name, const struct plan_device *d)
+/* A node that is there already must be the very device; its mode becomes what is asked for. */
+static int take_device(const struct plan *plan, int parent, const char *name,
+		       const struct plan_device *d)
 {
 	struct stat st;
+	char path[32];
+	cleanup_fd int node = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (node < 0 || fstat(node, &st) < 0)
 		return -1;
 	if ((st.st_mode & S_IFMT) != (d->mode & S_IFMT) ||
 	    (!S_ISFIFO(st.st_mode) && st.st_rdev != d->rdev)) {
 		errno = EEXIST;
 		return -1;
 	}
-	return 0;
+	if ((st.st_mode & 07777) == (d->mode & 07777))
+		return 0;
+	/* chmod(2) by name could follow a symlink that was put there meanwhile. */
+	snprintf(path, sizeof(path), "self/fd/%d", node);
+	return fchmodat(plan->proc, path, d->mode & 07777, 0);
 }
 
 static int make_device(struct child *child, const struct plan_device *d, struct error *err)
@@ -52,7 +60,7 @@ static int make_device(struct child *child, const struct plan_device *d, struct 
 	if (parent < 0)
 		return error_errno(err, errno, "the directory of %s", d->path);
 	if (mknodat(parent, name, d->mode, d->rdev) < 0) {
-		if (errno != EEXIST || same_device(parent, name, d) < 0)
+		if (errno != EEXIST || take_device(child->plan, parent, name, d) < 0)
 			return error_errno(err, errno, "making %s", d->path);
 	}
 	if (fchownat(parent, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0)

@@ -93,6 +93,34 @@ def test_a_device_of_a_user_namespace_must_be_the_hosts(oci, plain):
     oci.create_fails(plain, "linux.devices", "/dev/null", "1:5")
 
 
+def test_a_fifo_of_a_user_namespace_is_made(oci, plain):
+    """It is no device to the kernel: mode and owner are as written, there too."""
+    mapping = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    plain.namespace("user").set("linux.uidMappings", mapping).set("linux.gidMappings", mapping)
+    plain.set("linux.devices", [{"type": "p", "path": "/dev/mine", "fileMode": 0o640, "uid": 12,
+                                 "gid": 34}])
+    assert oci.sh(plain, "stat -c '%F %a %u:%g' /dev/mine").out == "fifo 640 12:34\n"
+
+
+def test_mode_and_owner_of_a_bound_device_are_noted(oci, plain):
+    """In a user namespace they can not be set: said, not passed over."""
+    mapping = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    plain.namespace("user").set("linux.uidMappings", mapping).set("linux.gidMappings", mapping)
+    plain.set("linux.devices", [{"type": "c", "path": "/dev/zero", "major": 1, "minor": 5,
+                                 "fileMode": 0o600}])
+    name = oci.running(plain)
+    assert "linux.devices[0]" in oci.ok("check", name).out
+
+
+def test_a_device_that_is_there_gets_its_mode(oci, plain):
+    """fileMode: file mode for the device, also for one that the rootfs brings."""
+    node = plain.rootfs / "srv/mine"
+    os.mknod(node, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    plain.set("linux.devices", [{"type": "c", "path": "/srv/mine", "major": 1, "minor": 3,
+                                 "fileMode": 0o644, "uid": 12, "gid": 34}])
+    assert oci.sh(plain, "stat -c '%t:%T %a %u:%g' /srv/mine").out == "1:3 644 12:34\n"
+
+
 @pytest.mark.parametrize("source", ["host", "own"])
 def test_a_dev_that_is_a_bind_mount_is_left_alone(oci, plain, folder, source):
     """Engines bind the host's /dev for privileged containers: nothing is made or changed there."""
