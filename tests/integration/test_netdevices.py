@@ -326,6 +326,33 @@ def test_a_start_that_fails_later_gives_the_devices_back(program, plain):
     assert [a["label"] for a in found["eth5"]["addr_info"] if a["family"] == "inet"] == ["eth5:web"]
 
 
+def test_what_the_kernel_does_not_move_is_told_and_the_others_come_back(program, plain):
+    """A bridge belongs to its namespace for good; eth5 was moved before it."""
+    try:
+        program.network.ip("link", "add", "zbridge", "type", "bridge")
+    except AssertionError as error:
+        pytest.skip(f"NEEDS BRIDGES: {error}")
+    program.network.ip("address", "add", "192.0.2.1/24", "dev", "eth5")
+    program.network.ip("link", "set", "eth5", "up")
+    plain.set("linux.netDevices", {"eth5": {"name": "data0"}, "zbridge": {}})
+    program.create_fails(plain, "linux.netDevices.zbridge", "moving it")
+    found = program.network.devices()
+    assert set(found) == {"lo", "eth5", "peer5", "zbridge"}
+    assert up(found["eth5"]) and global_addresses(found["eth5"]) == ["192.0.2.1/24"]
+
+
+def test_an_address_that_can_not_be_kept_fails_the_start(program, plain, networks):
+    """MUST preserve: not passed over where the container's network has IPv6 turned off."""
+    other = networks()
+    subprocess.run(["nsenter", f"--net={other.path}", "sh", "-c",
+                    "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6"], check=True)
+    program.network.ip("address", "add", "2001:db8::1/64", "dev", "eth5", "nodad")
+    plain.namespace("network", other.path).set("linux.netDevices", {"eth5": {}})
+    program.create_fails(plain, "linux.netDevices.eth5", "addresses")
+    assert set(other.devices()) == {"lo"}
+    assert global_addresses(program.network.devices()["eth5"]) == ["2001:db8::1/64"]
+
+
 def test_a_joined_namespace_keeps_no_device_of_a_failed_start(program, plain, networks):
     other = networks()
     plain.namespace("network", other.path).set("linux.netDevices", {"eth5": {"name": "data0"}})

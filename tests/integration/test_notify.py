@@ -214,7 +214,7 @@ def test_the_descriptor_is_not_in_the_workload(runsafe, bundle, agent, folder):
     notify(bundle, folder, *MKDIR)
     result = runsafe.sh(bundle, "ls -l /proc/self/fd")
     assert "seccomp" not in result.out and "anon_inode" not in result.out, result
-    name = runsafe.running(bundle)
+    name = runsafe.create(bundle.args("/bin/sleep", "1000"))  # nor in what waits at the gate
     links = [os.readlink(f"/proc/{runsafe.state(name)['pid']}/fd/{fd}")
              for fd in os.listdir(f"/proc/{runsafe.state(name)['pid']}/fd")]
     assert not [link for link in links if "seccomp" in link], links
