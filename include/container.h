@@ -51,16 +51,16 @@ struct container_state {
 	int64_t pid;	/* of the workload, in the runtime's pid namespace; 0 before there is one */
 	uint64_t start_time; /* field 22 of /proc/PID/stat: tells a recycled pid */
 	char *boot_id; /* /proc/sys/kernel/random/boot_id: a pid of an earlier boot is nobody */
-	char *cgroup_driver;	/* cgroupfs, systemd, disabled */
-	char *cgroup_path;	/* below the cgroup2 mount, "" for none */
+	char *cgroup_driver;		/* cgroupfs, systemd, disabled */
+	char *cgroup_path;		/* below the cgroup2 mount, "" for none */
 	struct cgroup_unit cgroup_unit; /* driver systemd: what the cgroup is there */
 	struct resctrl resctrl;		/* linux.intelRdt */
-	char *policy;		/* name of the policy that it was made under */
-	char *policy_text;	/* and its whole JSON: exec and update obey this one */
-	struct str_list allow;	/* "NAME=VALUE" of each --allow that it was made with */
-	bool no_new_keyring;	/* --no-new-keyring: exec has none either */
-	bool own_pid_namespace; /* false: kill --all must go through the cgroup */
-	uint64_t root_device;	/* st_dev and st_ino of its root directory: where exec must land */
+	char *policy;			/* name of the policy that it was made under */
+	char *policy_text;		/* and its whole JSON: exec and update obey this one */
+	struct str_list allow;		/* "NAME=VALUE" of each --allow that it was made with */
+	bool no_new_keyring;		/* --no-new-keyring: exec has none either */
+	bool own_pid_namespace;		/* false: kill --all must go through the cgroup */
+	uint64_t root_device; /* st_dev and st_ino of its root directory: where exec must land */
 	uint64_t root_inode;
 	/* What the policy brings that config.json has no words for: */
 	bool builtin_seccomp;
@@ -242,10 +242,12 @@ int container_events(struct arena *arena, const struct runtime_options *options,
 
 /*
  * update: new limits for a container that is not stopped, all or nothing; what the policy does not
- * allow is refused. The state keeps the new ones. Returns 0, or -1 with err set.
+ * allow is refused. rdt: new schemata in l3_cache_schema and mem_bw_schema; NULL: none. The state
+ * keeps the new ones. Returns 0, or -1 with err set.
  */
 int container_update(struct arena *arena, const struct runtime_options *options, const char *id,
-		     const struct config_resources *resources, struct error *err);
+		     const struct config_resources *resources, const struct config_intel_rdt *rdt,
+		     struct error *err);
 
 /* What checkpoint and restore hand to the program criu; NULL and false: its default. */
 struct criu_options {

@@ -36,6 +36,15 @@ int resctrl_make(struct arena *arena, int root, const struct config_intel_rdt *r
 /* Puts the process into the class and the monitoring group. Returns 0, or -1 with err set. */
 int resctrl_enter(int root, const struct resctrl *group, pid_t pid, struct error *err);
 
+/*
+ * update: writes l3_cache_schema and mem_bw_schema of rdt to the container's class, all or nothing;
+ * one that was not made for it is refused. *old is what resctrl_restore() takes back. Returns 0, or
+ * -1 with err set.
+ */
+int resctrl_update(struct arena *arena, int root, const struct resctrl *group,
+		   const struct config_intel_rdt *rdt, char **old, struct error *err);
+int resctrl_restore(int root, const struct resctrl *group, const char *old, struct error *err);
+
 /* Takes away what was made for the container; what is gone is fine. Returns 0, or -1 with err set.
  */
 int resctrl_remove(int root, const struct resctrl *group, struct error *err);

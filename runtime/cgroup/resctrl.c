@@ -298,3 +298,36 @@ int resctrl_remove(int root, const struct resctrl *group, struct error *err)
 		return error_errno(err, errno, "removing resctrl's class %s", group->class_);
 	return 0;
 }
+
+int resctrl_update(struct arena *arena, int root, const struct resctrl *group,
+		   const struct config_intel_rdt *rdt, char **old, struct error *err)
+{
+	struct error ignored = ERROR_INIT;
+
+	if (!group->made_class)
+		return error_set(err,
+				 "linux.intelRdt: class %s was there before the container, and "
+				 "others may be in it: change its schemata in resctrl itself",
+				 group->class_);
+	cleanup_fd int dir =
+	    openat(root, group->class_, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir < 0 || file_read_all(arena, dir, "schemata", SCHEMATA_MAX, old, NULL) < 0)
+		return error_errno(err, errno, "linux.intelRdt: reading the schemata of class %s",
+				   group->class_);
+	if (write_schemata(arena, root, dir, combined(arena, rdt), err) == 0)
+		return 0;
+	/* Line by line: those before the wrong one are in force. */
+	(void)resctrl_restore(root, group, *old, &ignored);
+	return -1;
+}
+
+int resctrl_restore(int root, const struct resctrl *group, const char *old, struct error *err)
+{
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "%s/schemata", group->class_);
+	if (file_write_text(root, path, old) == 0)
+		return 0;
+	return error_errno(err, errno, "linux.intelRdt: writing the old schemata of class %s back",
+			   group->class_);
+}

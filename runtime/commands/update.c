@@ -186,11 +186,6 @@ static int take_options(const struct update_arguments *a, struct config_resource
 		c->cpus = (char *)a->cpus;
 	if (a->mems && *a->mems)
 		c->mems = (char *)a->mems;
-	if ((a->l3_cache && *a->l3_cache) || (a->bandwidth && *a->bandwidth))
-		return error_set(err,
-				 "option --%s: a container's Intel RDT group is set when it is "
-				 "created and can not be changed by update",
-				 a->l3_cache && *a->l3_cache ? "l3-cache-schema" : "mem-bw-schema");
 	return 0;
 }
 
@@ -239,8 +234,10 @@ static void option_specs(struct update_arguments *a, struct option_spec specs[N_
 	    {"blkio-weight", 0, OPTION_TEXT, &n[WEIGHT], "NUMBER", "share of I/O: 10 to 1000"},
 	    {"kernel-memory", 0, OPTION_TEXT, &a->ignored[0], "SIZE", NULL},
 	    {"kernel-memory-tcp", 0, OPTION_TEXT, &a->ignored[1], "SIZE", NULL},
-	    {"l3-cache-schema", 0, OPTION_TEXT, &a->l3_cache, "TEXT", NULL},
-	    {"mem-bw-schema", 0, OPTION_TEXT, &a->bandwidth, "TEXT", NULL},
+	    {"l3-cache-schema", 0, OPTION_TEXT, &a->l3_cache, "TEXT",
+	     "schemata of the container's own resctrl class: L3:0=f"},
+	    {"mem-bw-schema", 0, OPTION_TEXT, &a->bandwidth, "TEXT",
+	     "its memory bandwidth: MB:0=50"},
 	    {.name = NULL}};
 
 	memcpy(specs, all, sizeof(all));
@@ -251,6 +248,7 @@ int update_main(int argc, char **argv, const struct runtime_options *options, st
 {
 	struct update_arguments a = {.resources = NULL};
 	struct config_resources resources = {.present = false};
+	struct config_intel_rdt rdt = {.clos_id = NULL};
 	struct option_spec specs[N_OPTIONS];
 	struct str_list arguments = {.n = 0};
 
@@ -263,5 +261,12 @@ int update_main(int argc, char **argv, const struct runtime_options *options, st
 		return 1;
 	if (take_options(&a, &resources, err) < 0)
 		return 1;
-	return container_update(arena, options, arguments.items[0], &resources, err) < 0;
+	if (a.l3_cache && *a.l3_cache)
+		rdt.l3_cache_schema = (char *)a.l3_cache;
+	if (a.bandwidth && *a.bandwidth)
+		rdt.mem_bw_schema = (char *)a.bandwidth;
+	bool schemata = rdt.l3_cache_schema || rdt.mem_bw_schema;
+
+	return container_update(arena, options, arguments.items[0], &resources,
+				schemata ? &rdt : NULL, err) < 0;
 }

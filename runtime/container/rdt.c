@@ -5,6 +5,7 @@
 
 #include "fd.h"
 #include "launch.h"
+#include "update.h"
 
 #define MOUNTINFO_MAX (16 * 1024 * 1024)
 
@@ -25,8 +26,8 @@ int launch_make_rdt(struct launch *l, struct error *err)
 	if (!l->config.linux_.intel_rdt)
 		return 0;
 	cleanup_fd int root = open_root(l->arena, err);
-	if (root < 0 || resctrl_make(l->arena, root, l->config.linux_.intel_rdt, l->create->id,
-				     group, err) < 0)
+	if (root < 0 ||
+	    resctrl_make(l->arena, root, l->config.linux_.intel_rdt, l->create->id, group, err) < 0)
 		return -1;
 	/* A delete after a crash has to know what was made. */
 	return container_write_state(l->arena, &l->container, err);
@@ -52,4 +53,24 @@ int container_remove_rdt(struct arena *arena, const struct container_state *stat
 	cleanup_fd int root = open_root(arena, &unmounted);
 	/* Unmounting resctrl takes all classes away. */
 	return root < 0 ? 0 : resctrl_remove(root, &state->resctrl, err);
+}
+
+int container_update_rdt(struct arena *arena, const struct container_state *state,
+			 const struct config_intel_rdt *rdt, char **old, struct error *err)
+{
+	if (!rdt)
+		return 0;
+	if (!state->resctrl.class_)
+		return error_set(err, "linux.intelRdt: the container was made without a class");
+	cleanup_fd int root = open_root(arena, err);
+	return root < 0 ? -1 : resctrl_update(arena, root, &state->resctrl, rdt, old, err);
+}
+
+int container_restore_rdt(struct arena *arena, const struct container_state *state, const char *old,
+			  struct error *err)
+{
+	if (!old)
+		return 0;
+	cleanup_fd int root = open_root(arena, err);
+	return root < 0 ? -1 : resctrl_restore(root, &state->resctrl, old, err);
 }

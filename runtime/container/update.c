@@ -67,33 +67,56 @@ static void forget_findings(struct container_state *state, const struct config_r
 	state->findings = left;
 }
 
+static void merge_rdt(struct arena *arena, const struct config_intel_rdt *rdt,
+		      struct config_linux *linux_)
+{
+	if (!rdt || !linux_->intel_rdt)
+		return;
+	struct config_intel_rdt *merged = arena_alloc(arena, sizeof(*merged));
+
+	*merged = *linux_->intel_rdt;
+	if (rdt->l3_cache_schema)
+		merged->l3_cache_schema = rdt->l3_cache_schema;
+	if (rdt->mem_bw_schema)
+		merged->mem_bw_schema = rdt->mem_bw_schema;
+	linux_->intel_rdt = merged;
+}
+
 /*
  * The state first: a disk that is full must not leave limits that no later command knows of. When
  * the kernel then refuses, the old state is written again.
  */
 static int set(struct arena *arena, struct container *container,
-	       const struct config_resources *wanted, struct error *err)
+	       const struct config_resources *wanted, const struct config_intel_rdt *rdt,
+	       struct error *err)
 {
 	const struct container_state old = container->state;
 	struct container_state *state = &container->state;
-	struct error ignored = ERROR_INIT;
+	struct error failed = ERROR_INIT;
+	char *schemata = NULL;
 
 	update_merge(arena, &old.config.linux_.resources, wanted, &state->config.linux_.resources);
+	merge_rdt(arena, rdt, &state->config.linux_);
 	state->config.linux_.present = true;
 	forget_findings(state, wanted);
 	if (container_write_state(arena, container, err) < 0)
 		return -1;
-	if (cgroup_update(arena, &state->cgroup_unit, state->cgroup_path, wanted, err) == 0)
+	if (container_update_rdt(arena, state, rdt, &schemata, err) == 0 &&
+	    cgroup_update(arena, &state->cgroup_unit, state->cgroup_path, wanted, err) == 0)
 		return 0;
 	container->state = old;
-	if (container_write_state(arena, container, &ignored) < 0)
+	int restored = container_restore_rdt(arena, state, schemata, &failed);
+	int written = container_write_state(arena, container, &failed);
+	if (written < 0)
 		return error_wrap(err, "%s, so `check` shows limits that were refused",
-				  ignored.text);
+				  failed.text);
+	if (restored < 0)
+		return error_wrap(err, "%s, after this", failed.text);
 	return -1;
 }
 
 static int update(struct arena *arena, struct container *container, struct config_resources *wanted,
-		  struct error *err)
+		  const struct config_intel_rdt *rdt, struct error *err)
 {
 	const struct config_resources *now = &container->state.config.linux_.resources;
 
@@ -103,18 +126,19 @@ static int update(struct arena *arena, struct container *container, struct confi
 	if (update_check(now, wanted, err) < 0 || harden(arena, &container->state, wanted, err) < 0)
 		return -1;
 	update_complete(now, wanted);
-	return set(arena, container, wanted, err);
+	return set(arena, container, wanted, rdt, err);
 }
 
 int container_update(struct arena *arena, const struct runtime_options *options, const char *id,
-		     const struct config_resources *resources, struct error *err)
+		     const struct config_resources *resources, const struct config_intel_rdt *rdt,
+		     struct error *err)
 {
 	struct config_resources wanted = *resources;
 	struct container container;
 
 	if (container_open(arena, options->root, id, true, &container, err) < 0)
 		return -1;
-	int result = update(arena, &container, &wanted, err);
+	int result = update(arena, &container, &wanted, rdt, err);
 
 	if (result < 0)
 		error_wrap(err, "%s: cannot update it", id);

@@ -1,8 +1,17 @@
-/* What an update makes of a container's resources. Pure: nothing is read or written here. */
+/* What an update makes of a container. */
 #ifndef RUNSAFE_CONTAINER_UPDATE_H
 #define RUNSAFE_CONTAINER_UPDATE_H
 
-#include "config.h"
+#include "container.h"
+
+/* rdt.c: writes new schemata, NULL for none, and takes them back. *old stays NULL where nothing was
+ * written. Return 0, or -1 with err set. */
+int container_update_rdt(struct arena *arena, const struct container_state *state,
+			 const struct config_intel_rdt *rdt, char **old, struct error *err);
+int container_restore_rdt(struct arena *arena, const struct container_state *state, const char *old,
+			  struct error *err);
+
+/* The rest is pure: nothing is read or written there. */
 
 /* Drops what asks for nothing: 0 where it means unset, as Go's structs are written. */
 void update_trim(struct config_resources *wanted);

@@ -128,7 +128,7 @@ def test_options_that_are_wrong_name_themselves(runsafe, bundle):
         runsafe.fails("update", f"--{option}={value}", name,
                       words=[f"option --{option}: expected", f'"{value}"'])
     for option in ["l3-cache-schema", "mem-bw-schema"]:
-        runsafe.fails("update", f"--{option}", "L3:0=ff", name, words=[option, "RDT"])
+        runsafe.fails("update", f"--{option}", "L3:0=ff", name, words=["linux.intelRdt", "class"])
     runsafe.fails("update", "--cpu-rt-runtime", "5000", name,
                   words=["cpu.realtimeRuntime", "cgroup v2"])
     # cgroup v1's, without effect there as well; runc takes them.
