@@ -144,6 +144,7 @@ struct plan {
 	bool user_namespace; /* the container has one of its own, new or joined */
 	bool new_user_namespace; /* new, by clone_flags or by the runtime before the plan */
 	bool entered_user_namespace; /* the runtime itself is in it already */
+	bool check_mapping; /* joined: the workload's ids in there must not be the host's root */
 	bool late_cgroup; /* systemd makes the cgroup around the process: its cgroup namespace can
 			     only come after that */
 	bool two_clones; /* a user namespace by path, or a new one beside others by path: a first

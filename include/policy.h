@@ -105,9 +105,8 @@ struct hardening {
 	bool check_sysctls; /* a sysctl of the host's is refused. plan does so under every policy,
 				    as runc: read by tests only */
 	struct str_list allowed_sysctls; /* ... but not these ("kernel.sem", with dots) */
-	bool check_mapping; /* ids must be mapped in a joined user namespace. Not read yet: the user
-				 step fails there when they are not; that one is not the host's
-				 root is only checked for a new namespace */
+	bool check_mapping; /* the ids must not be the host's root in a joined user namespace; where
+			       they are not mapped, the user step fails */
 	bool no_setid_binds;   /* nosuid,nodev on config's mounts. The words are in their options
 				  already (not nodev on /dev, devpts and devices): nothing is
 				  left for plan */

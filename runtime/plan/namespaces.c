@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "kernel.h"
 #include "plan_internal.h"
 
 static const struct namespace_word {
@@ -130,6 +131,8 @@ static void plan_user_namespace(struct planner *p)
 	plan->entered_user_namespace = p->in->entered_user_namespace;
 	plan->user_namespace = made || joined || plan->entered_user_namespace;
 	plan->new_user_namespace = made || (plan->entered_user_namespace && l->n_uid_mappings);
+	/* Inside an engine's own user namespace, 0 is the engine's plain user. */
+	plan->check_mapping = joined && p->hardening->check_mapping && !sys_in_user_namespace();
 	/* A namespace of the host's root can not be joined from inside a new user namespace. */
 	plan->two_clones = joined || (made && other_joins > 0);
 	if (made) {

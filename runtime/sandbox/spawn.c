@@ -257,7 +257,8 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 			return silent_death(sandbox, err);
 		switch (got.message.kind) {
 		case MESSAGE_HELLO:
-			if (adopt(sandbox, got.pid, err) < 0)
+			if (adopt(sandbox, got.pid, err) < 0 ||
+			    mapping_check(plan, sandbox->pid, err) < 0)
 				return -1;
 			break;
 		case MESSAGE_MAP:
