@@ -45,7 +45,7 @@ def options(*args):
     section = output(*args, "--help").stdout.split("\nOptions:\n")[1].split("\n\n")[0]
     found = []
     for line in section.splitlines():
-        found += re.match(r" +(?:(-\w), )?(--[a-z-]+)", line).groups()
+        found += re.match(r" +(?:(-\w), )?(--[a-z0-9-]+)", line).groups()
     return sorted(word for word in found if word)
 
 
@@ -94,6 +94,7 @@ def test_values_of_options_are_offered(tmp_path):
     assert offered("run", "--bundle", "=", f"{tmp_path}/") == [f"{tmp_path}/folder"]
     assert offered("list", "--format", "") == ["table", "json"]
     assert offered("list", "-f", "=", "j") == ["json"]
+    assert offered("update", "--cpu-idle", "") == ["0", "1"]
     assert "rootfs-writable" in offered("--allow", "root")
     assert offered("--allow", "bin") == ["bind="]
     assert offered("--allow", "bind", "=", f"{tmp_path}/fi") == [f"{tmp_path}/file"]
