@@ -108,8 +108,6 @@ static void walk(struct child *child)
 			child_fail(child->socket, &err);
 		}
 	}
-	/* From here on the child outlives the runtime. */
-	prctl(PR_SET_PDEATHSIG, 0);
 	if (child_tell(child, MESSAGE_READY, -1) < 0)
 		_exit(1);
 	/* Nobody would find this process if the runtime ended before it wrote the state. */

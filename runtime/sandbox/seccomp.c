@@ -3,6 +3,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -104,5 +105,10 @@ int step_seccomp_early(struct child *child, struct error *err)
 
 int step_seccomp(struct child *child, struct error *err)
 {
+	/* The last that is done with rights of its own: from here on the child outlives the
+	 * runtime, unless that ends before the gate, which the socket tells. A filter may refuse
+	 * prctl(2). */
+	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+		return error_errno(err, errno, "staying when the runtime is gone (prctl)");
 	return child->plan->no_new_privileges ? load_all(child, err) : 0;
 }

@@ -331,6 +331,20 @@ def test_a_start_without_room_for_the_messenger_says_so(oci, plain, agent, folde
     oci.create_fails(plain.args("/bin/true"), "seccomp", "pids.limit")
 
 
+@pytest.mark.parametrize("action", ["SCMP_ACT_ERRNO", "SCMP_ACT_LOG"])
+def test_a_filter_that_refuses_prctl_lets_the_container_outlive_create(oci, plain, action):
+    """The child is told to end with the runtime while it is half made; under the filter that could
+    not be taken back."""
+    plain.set("process.noNewPrivileges", True)
+    plain.set("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW",
+                                "syscalls": [{"names": ["prctl"], "action": action}]})
+    name = oci.create(plain.sh("sleep 1000"))
+    assert oci.status(name) == "created"
+    oci.start(name)
+    assert oci.status(name) == "running"
+    oci.delete(name, "--force")
+
+
 def test_features_lists_notify(runsafe):
     found = json.loads(runsafe.ok("features").out)["linux"]["seccomp"]
     assert "SCMP_ACT_NOTIFY" in found["actions"]
