@@ -228,13 +228,35 @@ def test_a_workload_killed_between_gate_and_exec_is_not_started(oci, plain, fold
     assert oci.ids() == []
 
 
-@pytest.mark.parametrize("kind", AT_CREATE)
-def test_a_hook_may_delete_nothing_of_a_container_in_the_making(runsafe, bundle, hooks, kind):
-    """delete waits for the create that holds the lock; from a hook that would be for ever, so it
-    has a timeout here, and then the container is gone whole."""
+@pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer",
+                                  "poststart"])
+def test_delete_force_ends_a_container_whose_hook_hangs(runsafe, bundle, hooks, kind):
+    """create and start hold the lock as long as their hook runs; the hooks of the container die
+    with its first process, those of the host are ended by their timeout."""
+    bundle.args("/bin/sleep", "1000")
+    hang(hooks, kind, timeout=3 if kind in ("createRuntime", "poststart") else 1000)
     name = runsafe.id()
-    delete = " ".join(runsafe.command("delete", "--force", name))
-    hooks.add(kind, f"timeout 1 {delete}; echo $? > $OUT/status")
-    runsafe.ok("create", "-b", bundle.path, name)
-    assert hooks.read("status") == "124\n"
-    assert runsafe.status(name) == "created"
+    if kind in AT_CREATE:
+        process = runsafe.start_process("create", "-b", bundle.path, name)
+    else:
+        runsafe.ok("create", "-b", bundle.path, name)
+        process = runsafe.start_process("start", name)
+    begun(hooks, kind)
+    deleted = runsafe("delete", "--force", name, timeout=30)
+    assert (deleted.status, deleted.err) == (0, "")
+    ends(process, 1)
+    runsafe.log.unlink()
+    assert runsafe.ids() == []
+
+
+def test_kill_reaches_a_container_whose_start_container_hook_hangs(runsafe, bundle, hooks):
+    """Its start holds the lock."""
+    hang(hooks, "startContainer")
+    name = runsafe.create(bundle)
+    process = runsafe.start_process("start", name)
+    begun(hooks, "startContainer")
+    killed = runsafe("kill", name, "KILL", timeout=10)
+    assert (killed.status, killed.err) == (0, "")
+    ends(process, 1, "before the workload ran")
+    runsafe.log.unlink()
+    runsafe.wait_status(name, "stopped")
