@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -148,6 +149,30 @@ static int inherit_descriptors(const struct restoring *r, struct wire *opts, str
 	return 0;
 }
 
+/*
+ * The root of a user namespace reads the images by itself. The folder is opened to its group and to
+ * nobody else: the images have the container's memory in them, for all to read who come this far.
+ */
+static int let_namespace_root_in(const struct launch *l, int images, struct error *err)
+{
+	const struct config_linux *linux_ = &l->config.linux_;
+	struct stat st;
+
+	if (!(l->plan.clone_flags & CLONE_NEWUSER) || fstat(images, &st) < 0 ||
+	    (st.st_mode & S_IXOTH))
+		return 0;
+	for (size_t i = 0; i < linux_->n_gid_mappings; i++) {
+		const struct config_id_mapping *map = &linux_->gid_mappings[i];
+
+		if (map->container_id == 0 && (fchown(images, (uid_t)-1, map->host_id) < 0 ||
+					       fchmod(images, (st.st_mode & 07700) | S_IXGRP) < 0))
+			return error_errno(err, errno,
+					   "--image-path: letting the container's root "
+					   "search the folder");
+	}
+	return 0;
+}
+
 /* An image names the cgroup that it was dumped in: the container's own comes in its place. */
 static void move_cgroups(const struct launch *l, struct wire *opts)
 {
@@ -230,6 +255,8 @@ static int run_criu(struct restoring *r, struct error *err)
 		result = reopen(l->arena, r->criu.pid, &r->dirs.images, err);
 	if (result == 0)
 		result = reopen(l->arena, r->criu.pid, &r->dirs.work, err);
+	if (result == 0)
+		result = let_namespace_root_in(l, r->dirs.images, err);
 	if (result == 0)
 		result = make_request(r, &root, &opts, err);
 	if (result == 0)
