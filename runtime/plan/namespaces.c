@@ -147,13 +147,18 @@ static void plan_user_namespace(struct planner *p)
 	}
 }
 
-static void plan_time(struct planner *p)
+static int plan_time(struct planner *p)
 {
 	const struct config_linux *l = &p->config->linux_;
 	char *text = NULL;
 
 	if (!(p->plan->clone_flags & CLONE_NEWTIME))
-		return;
+		/* Once somebody is inside they are fixed (time_namespaces(7)). */
+		return l->n_time_offsets == 0
+			   ? 0
+			   : error_set(p->err,
+				       "linux.timeOffsets: they can only be set in a new time "
+				       "namespace, and linux.namespaces joins one by its path");
 	p->plan->clone_flags &= ~CLONE_NEWTIME;
 	p->plan->new_time_namespace = true;
 	for (size_t i = 0; i < l->n_time_offsets; i++)
@@ -161,6 +166,7 @@ static void plan_time(struct planner *p)
 				    l->time_offsets[i].clock, (long long)l->time_offsets[i].secs,
 				    l->time_offsets[i].nanosecs);
 	p->plan->time_offsets = text;
+	return 0;
 }
 
 static int plan_names(struct planner *p)
@@ -202,7 +208,8 @@ int plan_namespaces_make(struct planner *p)
 		return error_set(p->err, "linux.namespaces: a container needs a mount namespace of "
 					 "its own, and the list has none");
 	plan_user_namespace(p);
-	plan_time(p);
+	if (plan_time(p) < 0)
+		return -1;
 	p->plan->own_network = p->plan->clone_flags & CLONE_NEWNET;
 	return plan_names(p);
 }

@@ -465,6 +465,12 @@ def test_offsets_need_a_time_namespace(oci, plain):
     oci.create_fails(plain, "linux.timeOffsets", "time")
 
 
+def test_offsets_for_a_joined_time_namespace_are_refused(oci, plain):
+    """They are fixed there: not passed over."""
+    plain.namespace("time", "/proc/self/ns/time").set("linux.timeOffsets", {"boottime": {"secs": 1}})
+    oci.create_fails(plain, "linux.timeOffsets", "new time namespace")
+
+
 def test_a_time_namespace_in_a_user_namespace(oci, plain):
     user_namespace(plain).namespace("time").set("linux.timeOffsets", {"boottime": {"secs": 5000000}})
     assert int(oci.sh(plain, "cut -d. -f1 /proc/uptime").out) >= 5000000
