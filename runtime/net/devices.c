@@ -211,8 +211,10 @@ int net_devices_move(struct arena *arena, const struct net_device *devices, size
 	*move = (struct net_move){.from = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC),
 				  .to = fcntl(to, F_DUPFD_CLOEXEC, 3)};
 	if (move->from < 0 || move->to < 0 || open_way(&way, -1, move->to) < 0)
-		return error_errno(err, errno,
-				   "linux.netDevices: opening the container's network namespace");
+		return error_errno(err, errno, "linux.netDevices.%s: %s", devices[0].host_name,
+				   errno == EPERM ? "only root of the runtime's network namespace "
+						    "can move a device out of it"
+						  : "opening the network namespaces");
 	for (size_t i = 0; i < n && result == 0; i++)
 		result = check(&way, &devices[i]);
 	/* A number that a template finds must not be in a name that is still to come. */

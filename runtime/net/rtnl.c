@@ -38,7 +38,9 @@ int rtnl_open(struct rtnl *rtnl, int namespace)
 		return open_here(rtnl);
 	/* A socket stays in the namespace that it was made in. */
 	own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (own < 0 || setns(namespace, CLONE_NEWNET) < 0)
+	/* First into the one that it is in: who may not do that can not come back (an ordinary user
+	 * who is root of his own user namespace only). */
+	if (own < 0 || setns(own, CLONE_NEWNET) < 0 || setns(namespace, CLONE_NEWNET) < 0)
 		return -1;
 	result = open_here(rtnl);
 	saved = errno;

@@ -129,6 +129,11 @@ int plan_idmap(struct planner *p, const struct config_mount *mount, const struct
 	}
 	if (p->in->check_only)
 		return 0;
+	/* By its own user namespace the kernel would not let it, either. */
+	if (p->plan->entered_user_namespace) {
+		errno = EPERM;
+		return explain(p, label, mount->source, words->recursive_idmap);
+	}
 	if (m.n_uids > 0) {
 		made = make_namespace(p, &m);
 		if (made < 0)
