@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import harness
+from test_rootless import rootless, single, user  # noqa: F401 (fixtures)
 
 
 def ids(host, container=0, size=65536):
@@ -218,6 +219,16 @@ def test_no_process_is_left_from_making_a_mapping(oci, plain, source):
     name = oci.create(plain.args("/bin/true"))
     assert len(set(harness.children()) - before) == 1
     oci.delete(name, "--force")
+
+
+def test_an_ordinary_user_is_told_that_it_needs_root(rootless, single, source):  # noqa: F811
+    """His own user namespace gives no right over the file system."""
+    index = len(single.config["mounts"])
+    bind(single, source, "idmap")
+    for mappings in ({}, {"uidMappings": ids(0, size=1), "gidMappings": ids(0, size=1)}):
+        single.config["mounts"][index].update(mappings)
+        rootless.with_options("--policy", "oci").create_fails(
+            single.write(), f"mounts[{index}]", "only root of the host")
 
 
 def test_features_lists_idmap(runsafe):

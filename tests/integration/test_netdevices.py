@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import harness
+from test_rootless import rootless, single, user  # noqa: F401 (fixtures)
 
 
 class Network:
@@ -358,6 +359,12 @@ def test_a_joined_namespace_keeps_no_device_of_a_failed_start(program, plain, ne
     plain.namespace("network", other.path).set("linux.netDevices", {"eth5": {"name": "data0"}})
     program.create_fails(plain.args("/not/there"), "/not/there")
     assert set(other.devices()) == {"lo"} and "eth5" in program.network.devices()
+
+
+@pytest.mark.parametrize("name", ["lo", "eth0"])
+def test_an_ordinary_user_is_told_that_it_needs_root(rootless, single, name):  # noqa: F811
+    single.set("linux.netDevices", {name: {"name": "data0"}})
+    rootless.create_fails(single, f"linux.netDevices.{name}", "only root")
 
 
 def test_features_lists_net_devices(runsafe):

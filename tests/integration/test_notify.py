@@ -15,6 +15,7 @@ import pytest
 
 import harness
 import workload
+from test_rootless import rootless, single, user  # noqa: F401 (fixtures)
 
 # seccomp_unotify(2), <linux/seccomp.h>
 NOTIF_RECV, NOTIF_SEND = 0xC0502100, 0xC0182101
@@ -329,6 +330,15 @@ def test_a_start_without_room_for_the_messenger_says_so(oci, plain, agent, folde
     plain.set("linux.resources.pids", {"limit": 1})
     notify(plain, folder, *MKDIR)
     oci.create_fails(plain.args("/bin/true"), "seccomp", "pids.limit")
+
+
+def test_an_ordinary_users_container_has_an_agent_too(rootless, single, agent, folder):  # noqa: F811
+    """Without a right to look into the half-made process, which ptrace(2) would ask for."""
+    there = agent(mkdir=errno.EXDEV, mkdirat=errno.EXDEV)
+    (folder / "agent").chmod(0o666)
+    notify(single, folder, *MKDIR)
+    result = rootless.sh(single, "mkdir /tmp/x 2>&1; echo end")
+    assert "cross-device" in result.out.lower() and there.seen, result
 
 
 @pytest.mark.parametrize("action", ["SCMP_ACT_ERRNO", "SCMP_ACT_LOG"])
