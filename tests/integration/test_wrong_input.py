@@ -134,9 +134,14 @@ def test_the_program_is_a_directory(runsafe, bundle):
     assert "is a directory" in message or "permission denied" in message
 
 
-def test_cwd_is_missing(runsafe, bundle):
-    """With a read-only rootfs it can not be made either."""
-    runsafe.create_fails(bundle.set("process.cwd", "/no/such/place"), "/no/such/place", NOT_THERE)
+def test_cwd_can_not_be_made(runsafe, bundle):
+    runsafe.create_fails(bundle.set("process.cwd", "/etc/passwd/x"), "/etc/passwd/x",
+                         "not a directory")
+
+
+def test_cwd_that_is_missing_is_made_as_runc_and_crun_do(runsafe, bundle):
+    done = runsafe.run_ok(bundle.set("process.cwd", "/no/such/place").args("/bin/pwd"))
+    assert done.out == "/no/such/place\n"
 
 
 def test_cwd_is_relative(runsafe, bundle):
