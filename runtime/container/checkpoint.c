@@ -12,6 +12,8 @@
 #include "json_write.h"
 #include "process.h"
 
+#define THAW_TIMEOUT_MS 2000
+
 /* What descriptor fd of the process is, as /proc says it: "pipe:[123]", "/dev/null"; or "". */
 static char *describe_fd(struct arena *arena, int proc, pid_t pid, int fd)
 {
@@ -153,9 +155,19 @@ static int check_status(const struct container_state *state, struct error *err)
 			 state->id, container_status_name(status));
 }
 
+/* criu that was killed can not thaw what it froze. */
+static void let_go_on(const struct container_state *state, enum container_status was)
+{
+	struct error ignored = ERROR_INIT;
+
+	if (was == STATUS_RUNNING && state->cgroup_path && cgroup_frozen(state->cgroup_path))
+		(void)cgroup_freeze(state->cgroup_path, false, THAW_TIMEOUT_MS, &ignored);
+}
+
 static int dump(struct arena *arena, const struct container_state *state,
 		const struct criu_options *o, struct criu_dirs *dirs, struct error *err)
 {
+	const enum container_status was = container_status(state);
 	struct wire opts = {.arena = arena};
 	struct criu criu;
 
@@ -165,6 +177,8 @@ static int dump(struct arena *arena, const struct container_state *state,
 	int result = criu_talk(arena, &criu, o->pre_dump ? CRIU_PRE_DUMP : CRIU_DUMP, &opts, dirs,
 			       NULL, NULL, NULL, err);
 	criu_end(&criu);
+	if (result < 0)
+		let_go_on(state, was);
 	return result;
 }
 

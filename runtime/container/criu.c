@@ -172,8 +172,14 @@ static _Noreturn void child(const char *program, int socket,
 	char number[16];
 	sigset_t none;
 
-	/* A half-dumped container is let go by the kernel, a half-restored one is taken away. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/*
+	 * A half-restored container goes with us. In a half-dumped one criu's own code runs: it has
+	 * to come to an end, whatever befalls us, and without the terminal's ^C.
+	 */
+	if (prepare)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	else
+		(void)setsid();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (prepare && prepare(context, &err) < 0)
@@ -213,6 +219,8 @@ int criu_start(struct arena *arena, int cgroup, int (*prepare)(void *context, st
 	*out = (struct criu){.pid = -1, .pidfd = -1, .socket = -1};
 	if (!program)
 		return -1;
+	if (geteuid() != 0)
+		return error_set(err, "criu needs root");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_errno(err, errno, "making the socket to criu");
 	cleanup_fd int ours = pair[0];

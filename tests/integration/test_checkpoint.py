@@ -225,6 +225,57 @@ def test_leave_running_leaves_it_running(rooted, counter, images):
     assert harness.wait_for(lambda: count(pid) > there)
 
 
+@criu
+def test_a_dump_that_fails_lets_the_container_run_on(rooted, counter, images):
+    """Here since a folder lies where an image file goes."""
+    name = rooted.create(counter)
+    rooted.start(name)
+    pid = pid_of(rooted, name)
+    count(pid)
+    images.mkdir()
+    (images / "pstree.img").mkdir()
+    rooted.fails("checkpoint", "--image-path", images, name, words=["criu: ", "dump.log"])
+    assert rooted.status(name) == "running"
+    there = count(pid)
+    assert harness.wait_for(lambda: count(pid) > there)
+
+
+@criu
+def test_a_checkpoint_that_is_killed_leaves_the_container_whole(rooted, counter, images):
+    """criu ends by itself; the container runs on or is gone, but is never stuck."""
+    name = rooted.create(counter)
+    rooted.start(name)
+    pid = pid_of(rooted, name)
+    count(pid)
+    with rooted.start_process("checkpoint", "--image-path", images, name) as process:
+        harness.wait_for(lambda: (images / "dump.log").exists())
+        process.kill()
+    assert harness.wait_for(lambda: rooted.status(name) in ("running", "stopped"))
+    if rooted.status(name) == "running":
+        there = count(pid)
+        assert harness.wait_for(lambda: rooted.status(name) == "stopped" or count(pid) > there)
+
+
+@criu
+def test_a_pre_dump_and_what_changed_since(rooted, counter, images):
+    """--pre-dump lets it run on; --parent-path writes the changes only."""
+    check = subprocess.run(["criu", "check", "--feature", "mem_dirty_track"], check=False,
+                           capture_output=True)
+    if check.returncode:
+        pytest.skip("NEEDS MEMORY TRACKING: this kernel is built without CONFIG_MEM_SOFT_DIRTY")
+    name = rooted.create(counter)
+    rooted.start(name)
+    count(pid_of(rooted, name))
+    images.mkdir()
+    rooted.ok("checkpoint", "--pre-dump", "--image-path", images / "first", name)
+    assert rooted.status(name) == "running"
+    there = count(pid_of(rooted, name))
+    rooted.ok("checkpoint", "--parent-path", "../first", "--image-path", images / "second", name)
+    assert (images / "second/parent").is_symlink()
+    pid = restored(rooted, counter, images / "second", name)
+    assert harness.wait_for(lambda: count(pid) > there)
+
+
 def cgroup(pid):
     return pathlib.Path(f"/proc/{pid}/cgroup").read_text().rpartition("0::")[2].strip()
 
