@@ -53,6 +53,7 @@ struct plan_mount {
 	const char *data_text;	 /* the same as one text, for mount(2) */
 	int tree;		 /* PLAN_MOUNT_BIND: of open_tree(2), or -1 */
 	int instead; /* PLAN_MOUNT_NEW: a clone for where the kernel refuses it, or -1 */
+	bool early;  /* PLAN_MOUNT_NEW: made into instead before the user namespace, if it can be */
 	bool is_file;		 /* PLAN_MOUNT_BIND: the source is no directory */
 	struct plan_attr attr;
 	uint64_t superblock_flags; /* MS_RDONLY and kin that belong to the file system */

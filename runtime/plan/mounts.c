@@ -127,6 +127,15 @@ static bool may_mount(const struct plan *plan, int flag)
 	return plan_namespace_is_own(plan, flag);
 }
 
+/* Beside a joined network, sysfs can be mounted by the first of two processes, which still has the
+ * rights to that network when it leaves for the user namespace. */
+static bool is_early(const struct plan *plan, const char *type)
+{
+	return strcmp(type, "sysfs") == 0 && plan->two_clones &&
+	       plan->clone_flags & CLONE_NEWUSER && !(plan->clone_flags & CLONE_NEWNET) &&
+	       plan_namespace_is_own(plan, CLONE_NEWNET);
+}
+
 static const char *hosts_instead(struct planner *p, const char *type)
 {
 	for (size_t i = 0; i < sizeof(shown_namespaces) / sizeof(shown_namespaces[0]); i++) {
@@ -195,7 +204,8 @@ static int plan_new(struct planner *p, const struct config_mount *mount,
 	if (p->hardening->check_binds &&
 	    plan_check_file_system(p, m->type, m->source, &m->data, m->label) < 0)
 		return -1;
-	const char *instead = hosts_instead(p, m->type);
+	m->early = is_early(p->plan, m->type);
+	const char *instead = m->early ? NULL : hosts_instead(p, m->type);
 	if (instead)
 		return bind_hosts(p, instead, m);
 	plan_sysfs_instead(p, m);

@@ -226,6 +226,20 @@ static int remount(struct child *child, const struct plan_mount *m, struct error
 	return 0;
 }
 
+void mounts_before_user(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		struct plan_mount *m = &plan->mounts[i];
+		struct error later = ERROR_INIT; /* the mounts step says it, where it needs it */
+		cleanup_fd int mounted = m->early ? mount_new(m, &later) : -1;
+
+		if (mounted < 0)
+			continue;
+		fd_cleanup(&m->instead);
+		m->instead = fd_take(&mounted);
+	}
+}
+
 int step_mounts(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;

@@ -87,6 +87,8 @@ int chroot_leave_again(struct child *child, struct error *err);
 int step_propagation(struct child *child, struct error *err);
 int step_rootfs(struct child *child, struct error *err);
 int step_mounts(struct child *child, struct error *err);
+/* What only the first of two processes may mount, into the plan. */
+void mounts_before_user(const struct plan *plan);
 int mounts_attach(struct child *child, int tree, const char *destination, bool is_file);
 /* copyup.c */
 int copy_up(int from, int to, const struct plan_mount *mount, uid_t uid, gid_t gid,
