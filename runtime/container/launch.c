@@ -95,7 +95,7 @@ static int begin_rootless(struct launch *l, struct plan_input *input, struct err
 	l->caller = getuid();
 	if (rootless_begin(l->arena, &l->config, input, err) < 0)
 		return -1;
-	if (!input->entered_user_namespace)
+	if (!input->entered_user_namespace && !input->nested)
 		return 0;
 	if (reopen_bundle(l, err) < 0)
 		return -1;
@@ -291,8 +291,6 @@ static int bring_to_gate(struct launch *l, struct error *err)
 	if (sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) < 0 ||
 	    interrupt_check(err) < 0)
 		return -1;
-	/* The child runs these by itself, so whether they began is not known. */
-	l->hooks_began = l->plan.create_container.n > 0;
 	do {
 		if (sandbox_wait(&l->sandbox, &l->plan, &event, err) < 0)
 			return -1;

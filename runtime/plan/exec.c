@@ -77,6 +77,18 @@ static int mapped_id(struct planner *p, pid_t pid, const char *file, uint32_t *i
 	return first ? error_set(p->err, "the container's %s is empty", file) : 0;
 }
 
+/* Where an ordinary user mapped his own gid alone. */
+static int setgroups_denied(struct planner *p, pid_t pid)
+{
+	char *text;
+
+	if (file_read_all(p->arena, p->plan->proc, arena_printf(p->arena, "%d/setgroups", pid), 64,
+			  &text, NULL) < 0)
+		return error_errno(p->err, errno, "reading the container's setgroups");
+	p->plan->deny_setgroups = strncmp(text, "deny", 4) == 0;
+	return 0;
+}
+
 static int set_up(struct planner *p, const struct plan_exec_input *in)
 {
 	struct plan *plan = p->plan;
@@ -87,6 +99,8 @@ static int set_up(struct planner *p, const struct plan_exec_input *in)
 	if (plan->target_namespaces & CLONE_NEWUSER &&
 	    (mapped_id(p, in->pid, "uid_map", &plan->setup_uid) < 0 ||
 	     mapped_id(p, in->pid, "gid_map", &plan->setup_gid) < 0))
+		return -1;
+	if (plan->user_namespace && setgroups_denied(p, in->pid) < 0)
 		return -1;
 	p->rootfs = openat(plan->proc, arena_printf(p->arena, "%d/root", in->pid),
 			   O_PATH | O_DIRECTORY | O_CLOEXEC);
