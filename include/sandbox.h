@@ -51,6 +51,13 @@ enum sandbox_event {
  */
 int affinity_set(const struct plan_number_set *cpus, const char *name, struct error *err);
 
+/*
+ * With plan->check_mapping: that the workload's ids are not the host's root in the user namespace
+ * of process pid. For exec, with the container's process; sandbox_wait() does it where a namespace
+ * is joined by its path. Returns 0, or -1 with err set.
+ */
+int mapping_check(const struct plan *plan, pid_t pid, struct error *err);
+
 /* Waits for the next event. A terminal's master arrives in out->console on the way. Returns 0, or
  * -1 with err set by the child's own report (or "killed by signal N" when it died silently). */
 int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_event *event,
@@ -77,6 +84,12 @@ int sandbox_open_gate_fifo(int dir, struct error *err);
 
 /* Makes the two FIFOs in dir and opens them into plan->gate and plan->report. */
 int sandbox_make_gate(int dir, struct plan *plan, struct error *err);
+
+/*
+ * restore: writes the plan's sysctls in the namespaces of another process that the plan has as new
+ * ones. Returns 0, or -1 with err set.
+ */
+int sandbox_write_sysctls(const struct plan *plan, int pidfd, struct error *err);
 
 /* Kills and reaps a child that shall not go on; closes its descriptors. */
 void sandbox_abandon(struct sandbox *sandbox);

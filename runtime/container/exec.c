@@ -61,7 +61,8 @@ static int make_plan(struct launch *l, const struct exec_options *exec, int pidf
 	    .preserve_fds = exec->preserve_fds,
 	};
 
-	if (plan_make_exec(l->arena, &input, &l->plan, &l->findings, err) < 0)
+	if (plan_make_exec(l->arena, &input, &l->plan, &l->findings, err) < 0 ||
+	    mapping_check(&l->plan, input.pid, err) < 0)
 		return -1;
 	/* All that was read of /proc/PID was its own if it is still alive now. */
 	if (process_wait(pidfd, 0) == 0)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "kernel.h"
 #include "plan_internal.h"
 
 static const struct {
@@ -96,6 +97,7 @@ static int set_up(struct planner *p, const struct plan_exec_input *in)
 	if (find_namespaces(p, in->pid) < 0)
 		return -1;
 	plan->user_namespace = plan->target_namespaces & CLONE_NEWUSER || in->in_user_namespace;
+	plan->check_mapping = p->hardening->check_mapping && !sys_in_user_namespace();
 	if (plan->target_namespaces & CLONE_NEWUSER &&
 	    (mapped_id(p, in->pid, "uid_map", &plan->setup_uid) < 0 ||
 	     mapped_id(p, in->pid, "gid_map", &plan->setup_gid) < 0))

@@ -125,8 +125,6 @@ int step_limits_of_runtime(struct child *child, struct error *err);
 int step_oom_score(struct child *child, struct error *err);
 int step_rlimits(struct child *child, struct error *err);
 int step_personality(struct child *child, struct error *err);
-/* mapping.c: the parent's look at a joined user namespace, from a process that is inside. */
-int mapping_check(const struct plan *plan, pid_t pid, struct error *err);
 /* scheduling.c */
 int step_priorities(struct child *child, struct error *err);
 int step_memory_policy(struct child *child, struct error *err);

@@ -45,3 +45,12 @@ def test_a_joined_user_namespace_that_maps_to_others_is_fine(runsafe, bundle):
     with user_namespace_mapping(HARMLESS, HARMLESS) as path:
         bundle.namespace("user", path)
         assert runsafe.sh(bundle, "cat /proc/self/uid_map").out.split() == HARMLESS.split()
+
+
+def test_exec_in_a_joined_user_namespace_is_not_the_hosts_root(runsafe, bundle):
+    """The same for one more process: another user may be another one's on the host."""
+    with user_namespace_mapping("0 100000 1001\n1001 0 1\n", HARMLESS) as path:
+        name = runsafe.running(bundle.namespace("user", path))
+        runsafe.ok("exec", name, "true")
+        runsafe.fails("exec", "--user", "1001", name, "true", status=255,
+                      words=["process.user.uid", "root on the host"])
