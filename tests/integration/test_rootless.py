@@ -491,4 +491,4 @@ def test_state_of_podmans_root_lies_below_xdg_runtime_dir(nested, bundle, name, 
     assert (nested.home / "runsafe").exists() == below
     if not below:
         assert "/run/runsafe" in said.read_text()
-    nested.root = nested.home / "runsafe"
+    nested.root, nested.before = nested.home / "runsafe", []  # the namespace is nobody's any more
