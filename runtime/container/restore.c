@@ -77,7 +77,8 @@ static int before_resume(struct restoring *r, struct error *err)
 {
 	struct launch *l = r->launch;
 
-	if (run_hooks(r, err) == 0 && restore_verify(l, l->sandbox.pid, err) == 0) {
+	if (run_hooks(r, err) == 0 && sandbox_write_sysctls(&l->plan, l->sandbox.pidfd, err) == 0 &&
+	    restore_verify(l, l->sandbox.pid, err) == 0) {
 		if (l->create->detach)
 			return 0;
 		r->signals_begun = true;
@@ -252,6 +253,8 @@ static int run_criu(struct restoring *r, struct error *err)
 	l->sandbox.pidfd = fcntl(r->criu.pidfd, F_DUPFD_CLOEXEC, 0);
 	int result = l->plan.late_cgroup ? launch_enter_cgroup(l, err) : 0;
 	if (result == 0)
+		result = launch_enter_rdt(l, err);
+	if (result == 0)
 		result = reopen(l->arena, r->criu.pid, &r->dirs.images, err);
 	if (result == 0)
 		result = reopen(l->arena, r->criu.pid, &r->dirs.work, err);
@@ -282,6 +285,17 @@ static int make_all(struct restoring *r, struct error *err)
 	if (l->create->pid_file && pid_file_write(l->create->pid_file, l->sandbox.pid, err) < 0)
 		return -1;
 	l->wrote_pid_file = l->create->pid_file;
+	return 0;
+}
+
+/* What no image has, and nobody would bring back. */
+static int check_plan(const struct plan *plan, struct error *err)
+{
+	if (plan->n_net_devices)
+		return error_set(err, "linux.netDevices: criu can not keep devices of the host");
+	if (plan->seccomp_listener)
+		return error_set(err, "linux.seccomp.listenerPath: criu can not keep a filter with "
+				      "a listener");
 	return 0;
 }
 
@@ -332,6 +346,8 @@ int container_restore(struct arena *arena, const struct runtime_options *options
 	    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return error_errno(err, errno, "becoming the reaper of the workload's orphans");
 	int result = launch_prepare(&launch, false, err);
+	if (result == 0)
+		result = check_plan(&launch.plan, err);
 	if (result == 0)
 		result = criu_external_namespaces(&launch.config, NULL, NULL, err);
 	if (result == 0)

@@ -205,6 +205,20 @@ def test_a_restored_container_is_as_protected_as_before(rooted, counter, images)
 
 
 @criu
+def test_sysctls_of_the_policy_are_there_again(rooted, counter, images):
+    """criu brings some of a network namespace's back, and vm.memfd_noexec not at all."""
+    names = ["net/ipv4/ip_unprivileged_port_start", "net/ipv4/ping_group_range", "vm/memfd_noexec"]
+    read = ["exec", "NAME", "cat"] + [f"/proc/sys/{n}" for n in names]
+    name, _, _ = checkpointed(rooted, counter, images, "--leave-running")
+    read[1] = name
+    before = rooted.ok(*read).out
+    assert before.split()[0] == "0"
+    read[1] = rooted.id()
+    restored(rooted, counter, images, read[1])
+    assert rooted.ok(*read).out == before
+
+
+@criu
 def test_a_restored_container_can_be_checkpointed_again(rooted, counter, images):
     name, was, there = checkpointed(rooted, counter, images)
     restored(rooted, counter, images, name)
