@@ -320,6 +320,21 @@ def test_limits_are_those_of_the_bundle(rooted, counter, images):
 
 
 @criu
+@pytest.mark.needs_systemd
+@pytest.mark.needs_limits
+def test_with_the_systemd_driver_the_restored_container_is_in_a_new_scope(rooted, counter, images):
+    systemd = rooted.with_options("--systemd-cgroup")
+    subprocess.run(["systemctl", "--no-pager", "list-jobs"], capture_output=True, check=True)
+    name, was, _ = checkpointed(systemd, counter, images, "--leave-running")
+    other = systemd.id()
+    pid = restored(systemd, counter, images, other)
+    assert cgroup(pid) != cgroup(pid_of(systemd, name))
+    assert other in cgroup(pid) and cgroup(pid).endswith(".scope")
+    assert look(pid) == was
+    systemd.delete(other, "--force")
+
+
+@criu
 def test_a_paused_container_can_be_checkpointed(rooted, counter, images):
     if not harness.CGROUP.joinpath("cgroup.controllers").exists():
         pytest.skip("NEEDS A CGROUP")
