@@ -5,6 +5,7 @@
 
 #include "fd.h"
 #include "launch.h"
+#include "process.h"
 #include "update.h"
 
 #define MOUNTINFO_MAX (16 * 1024 * 1024)
@@ -48,7 +49,8 @@ int container_remove_rdt(struct arena *arena, const struct container_state *stat
 {
 	struct error unmounted = ERROR_INIT;
 
-	if (!state->resctrl.class_)
+	/* After a reboot a class of that name is somebody else's. */
+	if (!state->resctrl.class_ || process_other_boot(state))
 		return 0;
 	cleanup_fd int root = open_root(arena, &unmounted);
 	/* Unmounting resctrl takes all classes away. */
