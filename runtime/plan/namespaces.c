@@ -131,6 +131,11 @@ static void plan_user_namespace(struct planner *p)
 	plan->entered_user_namespace = p->in->entered_user_namespace;
 	plan->user_namespace = made || joined || plan->entered_user_namespace;
 	plan->new_user_namespace = made || (plan->entered_user_namespace && l->n_uid_mappings);
+	/* Podman writes a mapping that means nothing, since runc asks for one. */
+	if (joined && l->n_uid_mappings + l->n_gid_mappings)
+		findings_add(p->findings, FINDING_NOTE, "linux.uidMappings",
+			     "passed over, as linux.gidMappings: the user namespace that is joined "
+			     "by its path has its own");
 	/* Inside an engine's own user namespace, 0 is the engine's plain user. */
 	plan->check_mapping = joined && p->hardening->check_mapping && !sys_in_user_namespace();
 	/* A namespace of the host's root can not be joined from inside a new user namespace. */

@@ -54,3 +54,14 @@ def test_exec_in_a_joined_user_namespace_is_not_the_hosts_root(runsafe, bundle):
         runsafe.ok("exec", name, "true")
         runsafe.fails("exec", "--user", "1001", name, "true", status=255,
                       words=["process.user.uid", "root on the host"])
+
+
+def test_mappings_beside_a_joined_user_namespace_are_noted(oci, plain):
+    """Engines write some; those of the namespace count, and it is said."""
+    mapping = [{"containerID": 0, "hostID": 0, "size": 1}]
+    with user_namespace_mapping(HARMLESS, HARMLESS) as path:
+        plain.namespace("user", path)
+        plain.set("linux.uidMappings", mapping).set("linux.gidMappings", mapping)
+        name = oci.running(plain)
+        assert oci.ok("exec", name, "cat", "/proc/self/uid_map").out.split() == HARMLESS.split()
+        assert "linux.uidMappings" in oci.ok("check", name).out
