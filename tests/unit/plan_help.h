@@ -55,7 +55,7 @@ static inline int planning_start(void **state)
 	t->config.root.path = arena_strdup(&t->arena, "rootfs");
 	t->hardening.policy = arena_strdup(&t->arena, "default");
 	t->findings.arena = &t->arena;
-	t->plan.rootfs_tree = t->plan.gate = t->plan.report = -1;
+	t->plan.rootfs_tree = t->plan.gate = t->plan.report = t->plan.target = -1;
 	t->plan.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	t->p = (struct planner){
 	    .arena = &t->arena,

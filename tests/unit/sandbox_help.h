@@ -118,6 +118,7 @@ static inline int fresh(void **state)
 	    .proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC),
 	    .gate = -1,
 	    .report = -1,
+	    .target = -1,
 	    .state_before_pid = "{\"pid\":",
 	    .state_after_pid = "}",
 	};
