@@ -164,21 +164,46 @@ static void let_go_on(const struct container_state *state, enum container_status
 		(void)cgroup_freeze(state->cgroup_path, false, THAW_TIMEOUT_MS, &ignored);
 }
 
+/*
+ * criu writes net.ipv4.ping_group_range down with the host's group ids, and could not write them
+ * inside of a user namespace. Nobody for the time of the dump; restore writes the policy's again.
+ * *old is what it was, NULL where that is all the same.
+ */
+static int hide_ping_range(struct arena *arena, const struct container_state *state, char **old,
+			   struct error *err)
+{
+	const struct config_linux *linux_ = &state->config.linux_;
+	const struct config_namespace *network = config_namespace_find(linux_, "network");
+
+	*old = NULL;
+	if (!config_namespace_find(linux_, "user") || !network || network->path)
+		return 0;
+	return criu_swap_ping_range(arena, (pid_t)state->pid, "1 0", old, err);
+}
+
 static int dump(struct arena *arena, const struct container_state *state,
 		const struct criu_options *o, struct criu_dirs *dirs, struct error *err)
 {
 	const enum container_status was = container_status(state);
 	struct wire opts = {.arena = arena};
+	struct error ignored = ERROR_INIT;
 	struct criu criu;
+	char *range, *hidden;
 
 	if (make_request(&opts, o, state, dirs, err) < 0 ||
 	    criu_start(arena, -1, NULL, NULL, &criu, err) < 0)
 		return -1;
+	if (hide_ping_range(arena, state, &range, err) < 0) {
+		criu_end(&criu);
+		return -1;
+	}
 	int result = criu_talk(arena, &criu, o->pre_dump ? CRIU_PRE_DUMP : CRIU_DUMP, &opts, dirs,
 			       NULL, NULL, NULL, err);
 	criu_end(&criu);
 	if (result < 0)
 		let_go_on(state, was);
+	if (range && (result < 0 || o->leave_running || o->pre_dump))
+		(void)criu_swap_ping_range(arena, (pid_t)state->pid, range, &hidden, &ignored);
 	return result;
 }
 

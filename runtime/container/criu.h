@@ -183,6 +183,11 @@ int restore_verify(struct launch *launch, pid_t pid, struct error *err);
 int criu_external_namespaces(const struct config *config, const struct container_state *state,
 			     struct wire *opts, struct error *err);
 
+/* Writes net.ipv4.ping_group_range in the network namespace of pid; *old is what it was. Returns 0,
+ * or -1 with err set. */
+int criu_swap_ping_range(struct arena *arena, pid_t pid, const char *range, char **old,
+			 struct error *err);
+
 /* For a restore: hands criu the namespaces that the plan has opened. */
 void criu_give_namespaces(const struct plan *plan, struct wire *opts);
 

@@ -1,9 +1,11 @@
 /* Namespaces that a container joined: criu shall neither dump them nor make new ones. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "criu.h"
@@ -87,5 +89,43 @@ int criu_external_namespaces(const struct config *config, const struct container
 			  arena_printf(opts->arena, "%s[%lu]:%s", kinds[i].file,
 				       (unsigned long)st.st_ino, kinds[i].key));
 	}
+	return 0;
+}
+
+/* In a process of its own: the file is that of the network namespace of who opens it. Tells what
+ * was there. */
+static int swap_range(const char *space, const char *range, int report)
+{
+	static const char file[] = "/proc/sys/net/ipv4/ping_group_range";
+	char text[64];
+	cleanup_fd int fd = open(space, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+		return -1;
+	cleanup_fd int now = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = now < 0 ? -1 : read(now, text, sizeof(text));
+	if (n <= 0 || file_write_text(AT_FDCWD, file, range) < 0)
+		return -1;
+	return write(report, text, (size_t)n) == n ? 0 : -1;
+}
+
+int criu_swap_ping_range(struct arena *arena, pid_t pid, const char *range, char **old,
+			 struct error *err)
+{
+	const char *space = arena_printf(arena, "/proc/%d/ns/net", (int)pid);
+	int pair[2], status = -1;
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return error_errno(err, errno, "making a pipe");
+	cleanup_fd int ours = pair[0];
+	cleanup_fd int theirs = pair[1];
+	pid_t child = fork();
+	if (child == 0)
+		_exit(swap_range(space, range, theirs) < 0);
+	fd_cleanup(&theirs);
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status != 0 || fd_read_all(arena, ours, 64, old, NULL) < 0)
+		return error_set(err, "changing net.ipv4.ping_group_range of the container failed");
 	return 0;
 }

@@ -12,9 +12,19 @@
 
 enum { SHOWN = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS };
 
-static int write_all(const struct plan *plan, struct error *err)
+/* Group ids in net.ipv4.ping_group_range are those of the writer's user namespace. */
+static int write_all(const struct plan *plan, int pidfd, struct error *err)
 {
-	return sysctls_write(plan, true, err) < 0 ? -1 : sysctls_write(plan, false, err);
+	if (!(plan->clone_flags & CLONE_NEWUSER)) {
+		if (sysctls_write(plan, true, err) < 0)
+			return -1;
+		return sysctls_write(plan, false, err);
+	}
+	if (setns(pidfd, CLONE_NEWUSER) < 0)
+		return error_errno(err, errno, "joining the user namespace to write sysctls");
+	if (namespaces_become_user(plan, err) < 0)
+		return -1;
+	return sysctls_write(plan, false, err);
 }
 
 static _Noreturn void tell(int report, const struct error *err)
@@ -35,7 +45,7 @@ static _Noreturn void join_and_write(const struct plan *plan, int pidfd, int rep
 	}
 	pid_t pid = fork();
 	if (pid == 0) {
-		if (write_all(plan, &err) < 0)
+		if (write_all(plan, pidfd, &err) < 0)
 			tell(report, &err);
 		_exit(0);
 	}
