@@ -370,20 +370,18 @@ int sandbox_open_gate(struct sandbox *sandbox, bool interruptible, struct error 
 bool sandbox_died_before_exec(pid_t pid)
 {
 	enum { STATE = 3, FLAGS = 9, FORKED_NO_EXEC = 0x40 }; /* PF_FORKNOEXEC, linux/sched.h */
-	struct arena arena = ARENA_INIT;
-	char *text = NULL;
-	bool before = false;
+	char text[1024];
 
-	if (file_read_all(&arena, AT_FDCWD, arena_printf(&arena, "/proc/%d/stat", pid), 4096, &text,
-			  NULL) == 0) {
-		const char *at = strrchr(text, ')'); /* the name before may hold anything */
-
-		for (int field = STATE - 1; at && field < FLAGS; field++)
-			at = strchr(at + 1, ' ');
-		before = at && strtoul(at + 1, NULL, 10) & FORKED_NO_EXEC;
-	}
-	arena_free(&arena);
-	return before;
+	snprintf(text, sizeof(text), "/proc/%d/stat", pid);
+	cleanup_fd int fd = open(text, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	const char *at = strrchr(text, ')'); /* the name before may hold anything */
+	for (int field = STATE - 1; at && field < FLAGS; field++)
+		at = strchr(at + 1, ' ');
+	return at && strtoul(at + 1, NULL, 10) & FORKED_NO_EXEC;
 }
 
 int sandbox_make_gate(int dir, struct plan *plan, struct error *err)
