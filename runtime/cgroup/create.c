@@ -193,6 +193,22 @@ static int give_to(struct make *m, uid_t owner)
 	return 0;
 }
 
+/* cgroup-v2.rst, "Threads": a process can neither be moved nor cloned into such a group. */
+static int check_type(struct make *m, struct error *err)
+{
+	char *text;
+
+	if (file_read_all(m->arena, m->out->dir, "cgroup.type", 64, &text, NULL) < 0)
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	if (strcmp(text, "domain invalid") != 0 && strcmp(text, "threaded") != 0)
+		return 0;
+	return error_set(err,
+			 "linux.cgroupsPath: no process can enter the cgroup %s, whose cgroup.type "
+			 "is \"%s\": a cgroup above it is threaded; choose a path elsewhere",
+			 m->name, text);
+}
+
 static int fill(struct make *m, struct error *err)
 {
 	const struct cgroup_request *request = m->request;
@@ -213,7 +229,7 @@ static int fill(struct make *m, struct error *err)
 				     .enabled = &enabled,
 				     .findings = m->findings,
 				     .keep_undo = !m->out->made};
-	if (cg_apply(&m->apply, &m->settings, err) < 0)
+	if (cg_apply(&m->apply, &m->settings, err) < 0 || check_type(m, err) < 0)
 		return -1;
 	if (request->give && give_to(m, request->owner) < 0)
 		return error_errno(err, errno,

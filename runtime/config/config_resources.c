@@ -39,7 +39,7 @@ static const struct json_field memory_fields[] = {
 static const struct json_table memory_table = TABLE(config_memory, memory_fields);
 
 static const struct json_field cpu_fields[] = {
-    FIELD(config_cpu, shares, "shares", JSON_OPT_U64, .max = 262144),
+    FIELD(config_cpu, shares, "shares", JSON_OPT_U64),
     FIELD(config_cpu, quota, "quota", JSON_OPT_I64, .min = -1, .max = INT64_MAX),
     FIELD(config_cpu, burst, "burst", JSON_OPT_U64),
     FIELD(config_cpu, period, "period", JSON_OPT_U64),

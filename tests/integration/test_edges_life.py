@@ -86,7 +86,8 @@ def test_kill_of_another_processes_number_is_refused(runsafe, bundle):
     and the other process stays."""
     name = runsafe.create(bundle)
     real = runsafe.state(name)["pid"]
-    with subprocess.Popen(["sleep", "1000"]) as other:
+    time.sleep(0.05)  # start times have hundredths of a second; numbers do not come again so fast
+    with subprocess.Popen(["sleep", "100"]) as other:
         file = runsafe.root / name / "state.json"
         text = file.read_text()
         file.write_text(re.sub(r'"pid":\d+', f'"pid":{other.pid}', text))
@@ -371,7 +372,7 @@ def test_a_threaded_parent_is_told(oci, plain, engines_group):
     plain.set("linux.resources", {"pids": {"limit": 20}})
     plain.set("linux.cgroupsPath", f"/{engines_group.name}/threaded/child")
     message = oci.create_fails(plain, engines_group.name)
-    assert "thread" in message
+    assert "threaded" in message
     assert list(threaded.glob("*/")) == []
 
 

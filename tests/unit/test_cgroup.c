@@ -205,6 +205,11 @@ static void threaded_ancestor_is_told(void)
 	CHECK(create("/dom/thr/box", CGROUP_REQUIRED) == -1);
 	CHECK_TEXT(err.text, "controller hugetlb can not be switched on");
 	CHECK(!is_dir("/dom/thr/box"));
+	/* also without a limit */
+	clear_resources();
+	CHECK(create("/dom/thr/box", CGROUP_REQUIRED) == -1);
+	CHECK_TEXT(err.text, "domain invalid");
+	CHECK(!is_dir("/dom/thr/box"));
 }
 
 static void freezing(void)

@@ -222,8 +222,8 @@ static const struct wrong resources[] = {
      "linux.resources.memory.swap: expected a whole number from -1 to 9223372036854775807, got "
      "9223372036854775808"},
     {RES("'memory':512"), "linux.resources.memory: expected an object, got 512"},
-    {RES("'cpu':{'shares':262145}"),
-     "linux.resources.cpu.shares: expected a whole number from 0 to 262144, got 262145"},
+    {RES("'cpu':{'shares':-1}"),
+     "linux.resources.cpu.shares: expected a whole number from 0 to 18446744073709551615, got -1"},
     {RES("'cpu':{'quota':999}"),
      "linux.resources.cpu.quota: expected -1, 0, or at least 1000 microseconds, got 999"},
     {RES("'cpu':{'period':1000001}"),
