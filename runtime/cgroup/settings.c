@@ -34,11 +34,40 @@ static char *max_or_number(struct arena *arena, int64_t value)
 	return value < 0 ? arena_strdup(arena, "max") : arena_printf(arena, "%" PRId64, value);
 }
 
-static void note_v1(struct build *b, bool set, const char *where)
+/* config-linux.md, Unified: what has no counterpart in cgroup v2 MUST be an error. Returns -1 with
+ * err set for the first that asks for something. */
+static int refuse_v1(const struct config_resources *r, struct error *err)
 {
-	if (set && b->findings)
-		findings_add(b->findings, FINDING_NOTE, where,
-			     "not applied: cgroup v2 has nothing like it");
+	const struct config_memory *m = &r->memory;
+	const struct config_cpu *c = &r->cpu;
+	bool leaf = r->block_io.leaf_weight.set && r->block_io.leaf_weight.value != 0;
+
+	for (size_t i = 0; i < r->block_io.n_weight_devices; i++)
+		leaf = leaf || (r->block_io.weight_devices[i].leaf_weight.set &&
+				r->block_io.weight_devices[i].leaf_weight.value != 0);
+	const struct {
+		const char *name;
+		bool asked;
+	} words[] = {
+	    {"memory.kernel", m->kernel.set && m->kernel.value > 0},
+	    {"memory.kernelTCP", m->kernel_tcp.set && m->kernel_tcp.value > 0},
+	    /* Docker writes -1 for none. */
+	    {"memory.swappiness", m->swappiness.set && m->swappiness.value != UINT64_MAX},
+	    {"memory.disableOOMKiller", m->disable_oom_killer.set && m->disable_oom_killer.value},
+	    /* cgroup v2 always counts what is below. */
+	    {"memory.useHierarchy", m->use_hierarchy.set && !m->use_hierarchy.value},
+	    {"cpu.realtimeRuntime", c->realtime_runtime.set && c->realtime_runtime.value != 0},
+	    {"cpu.realtimePeriod", c->realtime_period.set && c->realtime_period.value != 0},
+	    {"blockIO.leafWeight", leaf},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].asked)
+			return error_set(err,
+					 RESOURCES "%s: can not be set: cgroup v2 has nothing like "
+						   "it; leave it out",
+					 words[i].name);
+	return 0;
 }
 
 static int build_memory(struct build *b, const struct config_memory *m, struct error *err)
@@ -63,14 +92,6 @@ static int build_memory(struct build *b, const struct config_memory *m, struct e
 		add(b, CG_MEMORY, RESOURCES "memory.limit", "memory.swap.max",
 		    arena_strdup(b->arena, "max"))
 		    ->flags = CG_MAY_LACK;
-	note_v1(b, m->kernel.set && m->kernel.value > 0, RESOURCES "memory.kernel");
-	note_v1(b, m->kernel_tcp.set && m->kernel_tcp.value > 0, RESOURCES "memory.kernelTCP");
-	note_v1(b, m->swappiness.set, RESOURCES "memory.swappiness");
-	note_v1(b, m->disable_oom_killer.set && m->disable_oom_killer.value,
-		RESOURCES "memory.disableOOMKiller");
-	/* cgroup v2 always counts what is below. */
-	note_v1(b, m->use_hierarchy.set && !m->use_hierarchy.value,
-		RESOURCES "memory.useHierarchy");
 	return 0;
 }
 
@@ -111,10 +132,6 @@ static int build_cpu(struct build *b, const struct config_cpu *c, const char *qu
 		add(b, CG_CPUSET, RESOURCES "cpu.cpus", "cpuset.cpus", c->cpus);
 	if (c->mems && *c->mems)
 		add(b, CG_CPUSET, RESOURCES "cpu.mems", "cpuset.mems", c->mems);
-	note_v1(b, c->realtime_runtime.set && c->realtime_runtime.value != 0,
-		RESOURCES "cpu.realtimeRuntime");
-	note_v1(b, c->realtime_period.set && c->realtime_period.value != 0,
-		RESOURCES "cpu.realtimePeriod");
 	return 0;
 }
 
@@ -182,8 +199,6 @@ static int build_throttle(struct build *b, const struct config_throttle_list *li
 
 static int build_block_io(struct build *b, const struct config_block_io *io, struct error *err)
 {
-	bool leaf = io->leaf_weight.set && io->leaf_weight.value != 0;
-
 	if (io->weight.set && io->weight.value != 0)
 		add_io_weight(b, RESOURCES "blockIO.weight", "default", "100", io->weight.value);
 	for (size_t i = 0; i < io->n_weight_devices; i++) {
@@ -195,9 +210,7 @@ static int build_block_io(struct build *b, const struct config_block_io *io, str
 			return -1;
 		if (d->weight.set && d->weight.value != 0)
 			add_io_weight(b, where, device, "default", d->weight.value);
-		leaf = leaf || (d->leaf_weight.set && d->leaf_weight.value != 0);
 	}
-	note_v1(b, leaf, RESOURCES "blockIO.leafWeight");
 	if (build_throttle(b, &io->read_bps, "throttleReadBpsDevice", "rbps", err) < 0 ||
 	    build_throttle(b, &io->write_bps, "throttleWriteBpsDevice", "wbps", err) < 0 ||
 	    build_throttle(b, &io->read_iops, "throttleReadIOPSDevice", "riops", err) < 0)
@@ -294,7 +307,7 @@ int cg_settings_build(struct arena *arena, const struct config_resources *resour
 		return 0;
 	/* memory.oom.group stays 0, as the other runtimes leave it: the workload's init may want
 	   to see a child's death by memory and go on. unified can set it. */
-	if (build_memory(&b, &resources->memory, err) < 0 ||
+	if (refuse_v1(resources, err) < 0 || build_memory(&b, &resources->memory, err) < 0 ||
 	    build_cpu(&b, &resources->cpu, quota_now, err) < 0)
 		return -1;
 	build_pids(&b, &resources->pids);

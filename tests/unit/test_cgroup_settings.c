@@ -250,27 +250,45 @@ static void test_unified(void **state)
 	assert_non_null(strstr(built_with("memory.high", ""), "expected a value"));
 }
 
-static void test_v1_words_are_notes(void **state)
+/* What is built of the resources with this alone in it. */
+static void refused_alone(const char *name)
 {
+	assert_non_null(strstr(built(), name));
+	assert_non_null(strstr(built(), "cgroup v2 has nothing like it"));
+	resources.memory = (struct config_memory){0};
+	resources.cpu = (struct config_cpu){0};
+	resources.block_io = (struct config_block_io){0};
+}
+
+static void test_v1_words_are_refused(void **state)
+{
+	struct config_weight_device device = {.major = 8, .minor = 0, .leaf_weight = U32(10)};
+
 	(void)state;
 	resources.memory.kernel = I64(1);
+	refused_alone("memory.kernel:");
 	resources.memory.kernel_tcp = I64(1);
+	refused_alone("memory.kernelTCP:");
 	resources.memory.swappiness = U64(60);
+	refused_alone("memory.swappiness:");
 	resources.memory.disable_oom_killer = YES;
+	refused_alone("memory.disableOOMKiller:");
 	resources.memory.use_hierarchy = (struct opt_bool){true, false};
+	refused_alone("memory.useHierarchy:");
 	resources.cpu.realtime_runtime = I64(1);
+	refused_alone("cpu.realtimeRuntime:");
 	resources.cpu.realtime_period = U64(1);
+	refused_alone("cpu.realtimePeriod:");
 	resources.block_io.leaf_weight = U32(10);
-	assert_string_equal(built(), "");
-	assert_int_equal(findings.n, 8);
-	for (size_t i = 0; i < findings.n; i++) {
-		assert_int_equal(findings.items[i].kind, FINDING_NOTE);
-		assert_non_null(strstr(findings.items[i].text, "not applied"));
-	}
-	/* zeros and false ask for nothing, and a hierarchy is what there is */
-	findings.n = 0;
-	resources.memory = (struct config_memory){
-	    .kernel = I64(0), .disable_oom_killer = {true, false}, .use_hierarchy = YES};
+	refused_alone("blockIO.leafWeight:");
+	resources.block_io.weight_devices = &device;
+	resources.block_io.n_weight_devices = 1;
+	refused_alone("blockIO.leafWeight:");
+	/* zeros, -1 and false ask for nothing, and a hierarchy is what there is */
+	resources.memory = (struct config_memory){.kernel = I64(0),
+						  .swappiness = U64(UINT64_MAX),
+						  .disable_oom_killer = {true, false},
+						  .use_hierarchy = YES};
 	resources.cpu = (struct config_cpu){.realtime_runtime = I64(0)};
 	resources.block_io.leaf_weight = U32(0);
 	assert_string_equal(built(), "");
@@ -342,7 +360,7 @@ int main(void)
 	    TEST(test_block_io),
 	    TEST(test_hugepages),
 	    TEST(test_unified),
-	    TEST(test_v1_words_are_notes),
+	    TEST(test_v1_words_are_refused),
 	    TEST(test_controllers_are_parsed),
 	    TEST(test_paths),
 	};
