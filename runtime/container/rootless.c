@@ -142,6 +142,9 @@ static bool must_seal(const struct config_linux *l)
 		return false;
 	if (st.st_uid == geteuid() || (st.st_mode & (S_IWOTH | S_IWGRP)))
 		return true;
+	/* A joined namespace may map anybody but root. */
+	if (l->n_uid_mappings == 0 && st.st_uid != 0)
+		return true;
 	for (size_t i = 0; i < l->n_uid_mappings; i++) {
 		const struct config_id_mapping *m = &l->uid_mappings[i];
 

@@ -91,7 +91,9 @@ static void add(struct planner *p, const char *key, const char *path, const char
 	    .key = key,
 	    .value = value,
 	    .optional = optional,
-	    .before_user = plan->user_namespace && is_of_host_root(plan, path)};
+	    /* A runtime inside already has no more rights before than after. */
+	    .before_user = plan->user_namespace && !plan->entered_user_namespace &&
+			   is_of_host_root(plan, path)};
 }
 
 /* Before 6.6, 2 also refused memfd_create without flags, which glibc programs still do. */
