@@ -184,7 +184,8 @@ static _Noreturn void child(const char *program, int socket,
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (prepare && prepare(context, &err) < 0)
 		child_fail(socket, &err);
-	if (!getenv("PATH") || !*getenv("PATH"))
+	const char *path = getenv("PATH");
+	if (!path || !*path)
 		(void)setenv("PATH", DEFAULT_PATH, 1); /* it runs tar, ip and iptables */
 	snprintf(number, sizeof(number), "%d", socket);
 	const char ready = OWN_READY;

@@ -18,9 +18,14 @@ static char *unescape(struct arena *arena, const char *text)
 	char *to = out;
 
 	for (const char *from = text; *from; from++) {
-		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] && from[3]) {
-			*to++ =
-			    (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+		char *end;
+		char digits[4] = "";
+
+		if (from[0] == '\\')
+			(void)snprintf(digits, sizeof(digits), "%s", from + 1);
+		unsigned long byte = strtoul(digits, &end, 8);
+		if (end == digits + 3 && byte <= 0xff) {
+			*to++ = (char)byte;
 			from += 3;
 		} else {
 			*to++ = *from;

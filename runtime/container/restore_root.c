@@ -9,6 +9,7 @@
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -205,15 +206,17 @@ static void offer(struct wire *opts, const char *name, const char *place)
 }
 
 /* The destination of what lies at FOLDER/NUMBER, and what follows that number. */
-static const char *destination_of(const struct plan *plan, const char *at, const char **rest)
+static const char *destination_of(struct arena *arena, const struct plan *plan, const char *at,
+				  const char **rest)
 {
-	char folder[16];
-	size_t number;
-	int n = 0;
+	const char *slash = strchr(at, '/');
+	char *end;
 
-	if (sscanf(at, "%15[a-z]/%zu%n", folder, &number, &n) != 2)
+	if (!slash || slash[1] < '0' || slash[1] > '9')
 		return NULL;
-	*rest = at + n;
+	const char *folder = arena_strndup(arena, at, (size_t)(slash - at));
+	size_t number = strtoul(slash + 1, &end, 10);
+	*rest = end;
 	if (strcmp(folder, mounts_folder) == 0 && number < plan->n_mounts)
 		return plan->mounts[number].destination;
 	if (strcmp(folder, devices_folder) == 0 && number < plan->n_devices)
@@ -241,7 +244,7 @@ int restore_root_offer(const struct restore_root *r, pid_t criu, struct wire *op
 
 		if (!is_below(lines[i].place, r->place))
 			continue;
-		destination = destination_of(plan, lines[i].place + length + 1, &rest);
+		destination = destination_of(opts->arena, plan, lines[i].place + length + 1, &rest);
 		if (destination &&
 		    path_resolve_text(plan->rootfs_tree, destination, place, sizeof(place)) == 0)
 			offer(opts, arena_printf(opts->arena, "runsafe:%s%s", place, rest),
