@@ -145,8 +145,7 @@ static bool is_root(void)
 {
 	const char *user = getenv("USER");
 
-	return geteuid() == 0 &&
-	       (!sys_in_user_namespace() || (user && strcmp(user, "root") == 0));
+	return geteuid() == 0 && (!sys_in_user_namespace() || (user && strcmp(user, "root") == 0));
 }
 
 static int choose_root(struct arena *arena, const char *given, const char **root, struct error *err)

@@ -59,9 +59,9 @@ int spec_main(int argc, char **argv, const struct runtime_options *options, stru
 	if (result)
 		return result < 0;
 	if (rootless && geteuid() == 0)
-		return error_set(err, "spec --rootless: you are root, and its namespace would map "
-				      "your own id: call it as the user who will run the bundle") <
-		       0;
+		return error_set(err,
+				 "spec --rootless: you are root, and its namespace would map "
+				 "your own id: call it as the user who will run the bundle") < 0;
 	if (bundle)
 		return write_new(arena, bundle, spec_text(arena, rootless), err) < 0;
 	fputs(spec_text(arena, rootless), stdout);

@@ -274,7 +274,8 @@ static int runtime_hooks(struct launch *l, struct error *err)
 
 	l->hooks_began = true;
 	/* A hook may ask for the container's state by its id. */
-	if (launch_record_pid(l, err) < 0 || container_write_state(l->arena, &l->container, err) < 0)
+	if (launch_record_pid(l, err) < 0 ||
+	    container_write_state(l->arena, &l->container, err) < 0)
 		return -1;
 	if (hooks_run(&plan->prestart, plan->state_before_pid, l->sandbox.pid,
 		      plan->state_after_pid, err) < 0 ||

@@ -186,8 +186,7 @@ static int write_both(struct helper *h)
 	if (write_one(h, &h->uids) < 0)
 		return -1;
 	/* Or one could leave a group that takes rights away (CVE-2014-8989). */
-	if (is_own(&h->gids) && geteuid() != 0 &&
-	    file_write_text(AT_FDCWD, setgroups, "deny") < 0)
+	if (is_own(&h->gids) && geteuid() != 0 && file_write_text(AT_FDCWD, setgroups, "deny") < 0)
 		return error_errno(h->err, errno, "denying setgroups in the user namespace");
 	return write_one(h, &h->gids);
 }

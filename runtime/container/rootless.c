@@ -86,10 +86,11 @@ static int join(const struct config_namespace *ns, struct error *err)
 	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWUSER)
 		return error_set(err, "linux.namespaces: %s is not a user namespace", ns->path);
 	if (setns(fd, CLONE_NEWUSER) < 0)
-		return error_errno(err, errno,
-				   "linux.namespaces: joining the user namespace %s as uid %u (only "
-				   "who made it may, and not from inside)",
-				   ns->path, geteuid());
+		return error_errno(
+		    err, errno,
+		    "linux.namespaces: joining the user namespace %s as uid %u (only "
+		    "who made it may, and not from inside)",
+		    ns->path, geteuid());
 	if (unshare(CLONE_NEWNS) < 0)
 		return error_errno(err, errno, "making a mount namespace for the runtime");
 	return 0;
@@ -184,10 +185,11 @@ int rootless_enter(struct plan *plan, struct error *err)
 	if (!(plan->target_namespaces & CLONE_NEWUSER) || has_admin())
 		return 0;
 	if (setns(plan->target, CLONE_NEWUSER) < 0)
-		return error_errno(err, errno,
-				   "joining the container's user namespace as uid %u (only who made "
-				   "it may)",
-				   geteuid());
+		return error_errno(
+		    err, errno,
+		    "joining the container's user namespace as uid %u (only who made "
+		    "it may)",
+		    geteuid());
 	plan->target_namespaces &= ~CLONE_NEWUSER;
 	plan->entered_user_namespace = true;
 	return 0;

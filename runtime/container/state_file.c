@@ -227,8 +227,7 @@ bool state_file_ours(struct arena *arena, int dir)
 	uid_t owner;
 	char *text;
 
-	return read_own(arena, dir, &text, &length, &owner) == 0 &&
-	       has_marker(arena, text, length);
+	return read_own(arena, dir, &text, &length, &owner) == 0 && has_marker(arena, text, length);
 }
 
 static void write_findings(struct json_writer *w, const struct findings *findings)

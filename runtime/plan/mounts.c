@@ -169,8 +169,8 @@ static int bind_hosts(struct planner *p, const char *source, struct plan_mount *
 	return set_attributes(p, m);
 }
 
-/* In a user namespace sysfs is refused, too, where the one outside is partly covered by other mounts
- * (a runtime in a container). A policy that looks at binds wants to be asked. */
+/* In a user namespace sysfs is refused, too, where the one outside is partly covered by other
+ * mounts (a runtime in a container). A policy that looks at binds wants to be asked. */
 static void plan_sysfs_instead(struct planner *p, struct plan_mount *m)
 {
 	struct plan_mount bind = *m;

@@ -21,20 +21,20 @@
 
 /* The machine, and the one whose programs it runs as well, with the numbers of memfd_create. */
 #if defined(__aarch64__)
-#define ARCH	       AUDIT_ARCH_AARCH64
-#define NUMBER	       279
-#define NUMBER_X32     279
-#define COMPAT	       AUDIT_ARCH_ARM
-#define COMPAT_NUMBER  385
+#define ARCH	      AUDIT_ARCH_AARCH64
+#define NUMBER	      279
+#define NUMBER_X32    279
+#define COMPAT	      AUDIT_ARCH_ARM
+#define COMPAT_NUMBER 385
 #else
-#define ARCH	       AUDIT_ARCH_X86_64
-#define NUMBER	       319
-#define NUMBER_X32     (0x40000000 + 319)
-#define COMPAT	       AUDIT_ARCH_I386
-#define COMPAT_NUMBER  356
+#define ARCH	      AUDIT_ARCH_X86_64
+#define NUMBER	      319
+#define NUMBER_X32    (0x40000000 + 319)
+#define COMPAT	      AUDIT_ARCH_I386
+#define COMPAT_NUMBER 356
 #endif
 
-#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD(field)	   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define IF(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
 
 static const struct sock_filter instructions[] = {

@@ -154,7 +154,8 @@ static void clone_again(struct child *child)
 	if (child_tell(child, MESSAGE_HELLO, -1) < 0)
 		_exit(1);
 	/* The pid namespace is there only now. */
-	if (namespaces_late_cgroup(child, &err) < 0 || namespaces_become_user(child->plan, &err) < 0)
+	if (namespaces_late_cgroup(child, &err) < 0 ||
+	    namespaces_become_user(child->plan, &err) < 0)
 		goto fail;
 	return;
 fail:
