@@ -75,6 +75,10 @@ static int open_host_node(struct planner *p, struct plan_device *d)
 	d->tree = sys_clone_tree(node, false);
 	if (d->tree < 0)
 		return error_errno(p->err, errno, "linux.devices: cloning the host's %s", d->path);
+	/* No peer of the host's /dev: a mount on it inside would show up there. */
+	if (sys_set_attr(d->tree, false, 0, 0, MS_PRIVATE) < 0)
+		return error_errno(p->err, errno, "linux.devices: making the clone of %s private",
+				   d->path);
 	return 0;
 }
 

@@ -3,8 +3,11 @@
 import os
 import pathlib
 import stat
+import subprocess
 
 import pytest
+
+import harness
 
 
 DEFAULTS = {"null": "1:3", "zero": "1:5", "full": "1:7", "random": "1:8", "urandom": "1:9",
@@ -145,3 +148,20 @@ def test_a_rootfs_without_a_dev_gets_one(oci, plain):
     plain.config["mounts"] = [m for m in plain.config["mounts"]
                               if not m["destination"].startswith("/dev")]
     assert oci.sh(plain, "stat -c %F /dev/null /dev/urandom").lines == ["character special file"] * 2
+
+
+def test_a_device_of_the_hosts_in_a_user_namespace_is_no_peer_of_the_hosts_dev(oci, plain):
+    """Else what a container with CAP_SYS_ADMIN mounts on its /dev/null would lie on the host's
+    (mount_namespaces(7), shared subtrees)."""
+    was = subprocess.run(["findmnt", "-n", "-o", "PROPAGATION", "/dev"], capture_output=True,
+                         text=True, check=True).stdout.strip()
+    ids = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    plain.namespace("user").set("linux.uidMappings", ids).set("linux.gidMappings", ids)
+    subprocess.run(["chown", "-Rh", "100000:100000", plain.rootfs], check=True)
+    subprocess.run(["mount", "-n", "--make-shared", "/dev"], check=True)
+    try:
+        seen = harness.mounted_in(oci.sh(plain, "cat /proc/self/mountinfo"))
+    finally:
+        subprocess.run(["mount", "-n", f"--make-{was}", "/dev"], check=True)
+    assert seen["/dev/null"].type == "devtmpfs"
+    assert seen["/dev/null"].propagation == []
