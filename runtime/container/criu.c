@@ -165,6 +165,17 @@ static _Noreturn void child_fail(int socket, const struct error *err)
 	_exit(1);
 }
 
+/* What criu says without being asked goes to its log, but for what comes when its socket is gone.
+ */
+static void stand_alone(void)
+{
+	cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)setsid();
+	for (int fd = 0; fd <= 2 && null > 2; fd++)
+		(void)dup2(null, fd);
+}
+
 static _Noreturn void child(const char *program, int socket,
 			    int (*prepare)(void *context, struct error *err), void *context)
 {
@@ -179,7 +190,7 @@ static _Noreturn void child(const char *program, int socket,
 	if (prepare)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	else
-		(void)setsid();
+		stand_alone();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (prepare && prepare(context, &err) < 0)

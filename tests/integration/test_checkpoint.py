@@ -44,6 +44,14 @@ as_another_user = pytest.mark.skipif(
     reason="NEEDS CAP_SYS_RESOURCE: criu can not dump processes of other users without")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def bus():
+    """systemd's is started when it is first used: before anybody looks what is left behind."""
+    if harness.SYSTEMD:
+        subprocess.run(["systemctl", "--no-pager", "list-jobs"], capture_output=True, check=True)
+        subprocess.run(["busctl", "--no-pager", "list"], capture_output=True, check=True)
+
+
 @pytest.fixture
 def images(folder):
     return folder / "images"
@@ -325,7 +333,6 @@ def test_limits_are_those_of_the_bundle(rooted, counter, images):
 @pytest.mark.needs_limits
 def test_with_the_systemd_driver_the_restored_container_is_in_a_new_scope(rooted, counter, images):
     systemd = rooted.with_options("--systemd-cgroup")
-    subprocess.run(["systemctl", "--no-pager", "list-jobs"], capture_output=True, check=True)
     name, was, _ = checkpointed(systemd, counter, images, "--leave-running")
     other = systemd.id()
     pid = restored(systemd, counter, images, other)
