@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import harness
+from test_rootless import rootless, single, user  # noqa: F401 (fixtures)
 
 THREE = "sleep 1000 & sleep 1000 & echo up; wait"
 
@@ -152,3 +153,11 @@ def test_a_closed_stdout_is_a_failure(runsafe, three):
     assert done.returncode == 1
     assert re.search("standard output", done.stderr)
     runsafe.log.unlink()
+
+
+def test_ps_for_an_ordinary_user(rootless, single):
+    """Rootless: his container, which has no cgroup where none was delegated to him."""
+    name = rootless.running(single)
+    pid = rootless.state(name)["pid"]
+    assert json.loads(rootless.ok("ps", "-f", "json", name).out) == [pid]
+    assert column(rootless.ok("ps", name).lines) == [pid]
