@@ -142,10 +142,14 @@ static int label(struct apply *a, const char *path, char *own, char **wanted)
 {
 	const char *word = a->policy.process.labels;
 
-	/* None asked for is the container's, and where that has none, any is better. */
-	if (*wanted == NULL || (*wanted)[0] == '\0' || !confines(own) ||
-	    strcmp(*wanted, own) == 0 || word_is(word, WORD_KEEP))
+	/* Where the container has none, any is better. */
+	if (word_is(word, WORD_KEEP) || !confines(own))
 		return 0;
+	/* None, or an empty one, must not mean the runtime's own. */
+	if (*wanted == NULL || (*wanted)[0] == '\0' || strcmp(*wanted, own) == 0) {
+		*wanted = own;
+		return 0;
+	}
 	if (word_is(word, WORD_REFUSE))
 		return refuse(a, path,
 			      "\"%s\" is not the container's own, \"%s\": this policy refuses "

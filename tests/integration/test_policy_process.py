@@ -3,6 +3,8 @@ others, and no ID-mapped bind makes the workload root on the disk."""
 
 import pytest
 
+from test_lsm import profile  # noqa: F401 pylint: disable=unused-import
+
 FIELDS = 'cat /proc/self/stat; grep "^Max realtime p" /proc/self/limits'
 
 
@@ -63,3 +65,15 @@ def test_no_mapped_bind_makes_the_workload_root_on_the_disk(runsafe, bundle, fol
     bundle.mount(destination="/data", type="bind", source=str(folder / "data"),
                  options=["bind", "idmap"], **maps)
     runsafe.create_fails(bundle, f".{key}", "would be 0, root", f"--allow bind={folder}/data")
+
+
+@pytest.mark.parametrize("asked", ["unconfined", "runsafe-other", ""])
+def test_exec_can_not_leave_the_containers_profile(runsafe, bundle, profile, asked):  # noqa: F811
+    """Row exec: the same policy: `docker exec --privileged` asks for unconfined."""
+    name = profile("runsafe-test")
+    profile("runsafe-other")
+    bundle.set("process.apparmorProfile", name)
+    container = runsafe.running(bundle)
+    out = runsafe.ok("exec", "--apparmor", asked, container, "cat", "/proc/self/attr/current").out
+    assert out.strip() == f"{name} (enforce)"
+    runsafe.delete(container, "--force")

@@ -273,8 +273,17 @@ static void exec_is_no_way_out_of_the_containers_labels(void **state)
 		e = taken("strict", &(struct parts){.user = NULL}, NULL, asked);
 		assert_string_equal(i < 2 ? e->process.apparmor_profile : e->process.selinux_label,
 				    rows[i].other);
-		/* Its own, by name or by saying nothing. */
-		taken("strict", &parts, NULL, ",\"user\":{\"uid\":9,\"gid\":9}");
+		/* Its own, also by saying nothing, or an empty name. */
+		for (size_t j = 0; j < 2; j++) {
+			e = taken("strict", &parts, NULL,
+				  arena_printf(&test_arena, ",\"user\":{\"uid\":9,\"gid\":9}%s",
+					       j == 0 ? ""
+						      : arena_printf(&test_arena, ",\"%s\":\"\"",
+								     rows[i].key)));
+			assert_string_equal(i < 2 ? e->process.apparmor_profile
+						  : e->process.selinux_label,
+					    rows[i].own);
+		}
 	}
 }
 
