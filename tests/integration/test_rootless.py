@@ -49,6 +49,8 @@ class AsUser(harness.Runsafe):
 
     def __init__(self, runsafe, prefix=()):
         super().__init__(runsafe.folder, *runsafe.options)
+        # Nobody delegated a cgroup to him.
+        self.options.append("--cgroup=available")
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
         os.chown(home, UID, UID)
@@ -412,6 +414,7 @@ def test_a_delegated_cgroup_is_used(rootless, bundle, delegated):
 
 @pytest.mark.needs_limits
 def test_limits_in_a_delegated_cgroup(rootless, bundle, delegated):
+    rootless.options.append("--cgroup=required")
     controllers = "+cpu +memory +pids"
     (harness.CGROUP / "cgroup.subtree_control").write_text(controllers)
     name = rootless.running(mapped(bundle, ranges()).set("linux.resources.pids.limit", 77))
