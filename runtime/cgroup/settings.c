@@ -208,6 +208,8 @@ static int build_block_io(struct build *b, const struct config_block_io *io, str
 
 		if (!device)
 			return -1;
+		if (!d->weight.set && !d->leaf_weight.set)
+			return error_set(err, "%s: expected a weight", where);
 		if (d->weight.set && d->weight.value != 0)
 			add_io_weight(b, where, device, "default", d->weight.value);
 	}

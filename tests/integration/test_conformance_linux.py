@@ -1,0 +1,226 @@
+"""config-linux.md of the runtime specification 1.3.0: what has no test elsewhere. Each is named after
+its line in tests/conformance/requirements; the docstrings are our words."""
+
+import os
+import pathlib
+import stat
+
+import pytest
+
+import harness
+from harness import host_mount
+from test_attributes import cgroup_mount, owners, with_user_namespace
+from test_notify import MKDIR, agent, notify  # noqa: F401
+from test_resources import limits
+
+needs_limits = pytest.mark.needs_limits
+KINDS = {"pid": "pid", "network": "net", "mount": "mnt", "ipc": "ipc", "uts": "uts",
+         "cgroup": "cgroup", "time": "time", "user": "user"}
+
+
+@pytest.mark.parametrize("path", ["proc/self/ns/net", "../net", "./ns"])
+def test_linux_namespaces_1_path_is_absolute(oci, plain, path):
+    """A namespace's path that is not absolute is an error."""
+    oci.create_fails(plain.namespace("network", path), "linux.namespaces", "path")
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("mount", "user")])
+def test_linux_namespaces_5_what_is_not_listed_is_inherited(oci, plain, kind):
+    """A type that the list does not have is the runtime's own namespace."""
+    plain.namespace(kind, drop=True)
+    if kind == "uts":
+        plain.config.pop("hostname", None)
+    if kind == "network":
+        # sysfs shows a network namespace; the host's is not mounted anew.
+        plain.config["mounts"] = [m for m in plain.config["mounts"] if m["type"] != "sysfs"]
+    plain.set("linux.sysctl", {})
+    name = oci.running(plain)
+    pid = oci.state(name)["pid"]
+    mine = os.readlink(f"/proc/self/ns/{KINDS[kind]}")
+    assert os.readlink(f"/proc/{pid}/ns/{KINDS[kind]}") == mine
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_linux_namespaces_6_a_type_twice_is_an_error(oci, plain, kind):
+    """The same type twice in the list is an error, for each type."""
+    plain.config["linux"]["namespaces"] += [{"type": kind}, {"type": kind}]
+    oci.create_fails(plain.write(), "linux.namespaces", kind)
+
+
+def test_linux_devices_1_are_available(oci, plain):
+    """What the list has is there, of that type, with those numbers, mode and owner."""
+    plain.set("linux.devices", [
+        {"type": "c", "path": "/dev/made", "major": 1, "minor": 7, "fileMode": 0o640, "uid": 3,
+         "gid": 4},
+        {"type": "b", "path": "/srv/block", "major": 7, "minor": 200, "fileMode": 0o600},
+        {"type": "u", "path": "/dev/unbuffered", "major": 1, "minor": 5},
+        {"type": "p", "path": "/opt/pipe", "fileMode": 0o622, "uid": 5, "gid": 6}])
+    out = oci.sh(plain, "stat -c '%F %t:%T %a %u:%g' /dev/made /srv/block /opt/pipe; "
+                 "stat -c '%F %t:%T' /dev/unbuffered").lines
+    assert out == ["character special file 1:7 640 3:4", "block special file 7:c8 600 0:0",
+                   "fifo 0:0 622 5:6", "character special file 1:5"]
+
+
+@pytest.mark.parametrize("what", ["file", "directory", "link", "another device", "another type"])
+def test_linux_devices_2_another_file_there_is_an_error(oci, plain, what):
+    """A file at the path that is not the device asked for is an error, and stays what it is."""
+    place = plain.rootfs / "opt/node"
+    if what == "file":
+        place.write_text("mine\n")
+    elif what == "directory":
+        place.mkdir()
+    elif what == "link":
+        place.symlink_to("/etc/hosts")
+    else:
+        kind = stat.S_IFBLK if what == "another type" else stat.S_IFCHR
+        os.mknod(place, kind | 0o600, os.makedev(1, 7 if what == "another type" else 3))
+    plain.set("linux.devices", [{"type": "c", "path": "/opt/node", "major": 1, "minor": 7}])
+    oci.create_fails(plain, "devices", "/opt/node", "exists")
+    assert os.path.lexists(place)
+
+
+@pytest.mark.parametrize("name,numbers", [("null", "1:3"), ("zero", "1:5"), ("full", "1:7"),
+                                          ("random", "1:8"), ("urandom", "1:9"), ("tty", "5:0")])
+@pytest.mark.parametrize("listed", [False, True], ids=["no list", "another in the list"])
+def test_linux_default_devices_1_are_there_beside_the_list(oci, plain, name, numbers, listed):
+    """The six default devices are there, whatever the list of devices says."""
+    plain.set("linux.devices", [{"type": "c", "path": "/dev/kmsg", "major": 1, "minor": 11}]
+              if listed else [])
+    assert oci.sh(plain, f"stat -c '%F %t:%T' /dev/{name}").out == (
+        f"character special file {numbers}\n")
+
+
+def test_linux_default_devices_3_ptmx_is_the_containers(oci, plain):
+    """/dev/ptmx is the one of the container's own devpts."""
+    assert oci.sh(plain, "readlink /dev/ptmx").out in ("pts/ptmx\n", "/dev/pts/ptmx\n")
+    out = oci.sh(plain, "exec 3<>/dev/ptmx; ls /dev/pts").out.split()
+    assert out == ["0", "ptmx"]
+
+
+@pytest.mark.parametrize("listed", [["no.such.file", "cgroup.procs", "cgroup.threads"], None],
+                         ids=["a file that no group has", "no list"])
+def test_linux_cgroup_ownership_1_by_the_kernels_list(oci, plain, folder, listed):
+    """A file of /sys/kernel/cgroup/delegate that the group has not is no error; without that file
+    the three that the specification names are given."""
+    cgroup_mount(with_user_namespace(plain)).set("process.user", {"uid": 7, "gid": 7})
+    top = folder / "kernel-cgroup"
+    top.mkdir()
+    if listed:
+        (top / "delegate").write_text("\n".join(listed) + "\n")
+    with host_mount("/sys/kernel/cgroup", "--bind", top):
+        own, files = owners(oci, plain)
+    given = sorted(name for name, uid in files.items() if uid == 100007)
+    assert own == 100007
+    assert given == sorted(listed[1:] if listed else
+                           ["cgroup.procs", "cgroup.subtree_control", "cgroup.threads"])
+
+
+@pytest.mark.parametrize("resources,name", [
+    ({"memory": {"kernel": 1 << 30}}, "memory.kernel"),
+    ({"memory": {"kernelTCP": 1 << 30}}, "memory.kernelTCP"),
+    ({"memory": {"swappiness": 60}}, "memory.swappiness"),
+    ({"memory": {"disableOOMKiller": True}}, "memory.disableOOMKiller"),
+    ({"memory": {"useHierarchy": False}}, "memory.useHierarchy"),
+    ({"cpu": {"realtimeRuntime": 1000}}, "cpu.realtimeRuntime"),
+    ({"cpu": {"realtimePeriod": 1000}}, "cpu.realtimePeriod"),
+    ({"blockIO": {"leafWeight": 100}}, "blockIO.leafWeight"),
+    ({"network": {"classID": 1}}, "network"),
+    ({"network": {"priorities": [{"name": "lo", "priority": 1}]}}, "network")],
+    ids=lambda v: v if isinstance(v, str) else "")
+def test_linux_unified_4_what_v2_has_not_is_an_error(oci, plain, resources, name):
+    """What is meant for cgroup v1 and has no counterpart in v2 is an error that names it."""
+    oci.create_fails(plain.set("linux.resources", resources), "linux.resources." + name)
+
+
+@needs_limits
+def test_linux_unified_1_its_controllers_are_enabled(oci, plain):
+    """The controllers of the files in unified are switched on for the container's group."""
+    read = limits(oci, plain, unified={"memory.high": str(128 << 20), "pids.max": "66"})
+    assert {"memory", "pids"} <= set(read("cgroup.controllers").split())
+
+
+@needs_limits
+def test_linux_unified_2_what_runsafe_has_no_word_for_is_written(oci, plain):
+    """A file that runsafe knows nothing of but its controller is written all the same."""
+    read = limits(oci, plain, unified={"memory.oom.group": "1", "memory.min": "4096"})
+    assert read("memory.oom.group") == "1" and read("memory.min") == "4096"
+
+
+@pytest.mark.parametrize("name", ["nosuch.max", "rdmaa.max", "misc.nothing"])
+def test_linux_unified_3_a_controller_that_is_not_there_is_an_error(oci, plain, name):
+    """A controller that the kernel does not have, or can not enable, is an error."""
+    strict = oci.with_options("--cgroup=required")
+    strict.create_fails(plain.set("linux.resources", {"unified": {name: "1"}}), name)
+
+
+def test_linux_cpu_1_burst_is_at_most_the_quota(oci, plain):
+    """A burst above the quota is an error that names both."""
+    plain.set("linux.resources", {"cpu": {"quota": 20000, "period": 50000, "burst": 20001}})
+    oci.create_fails(plain, "linux.resources.cpu.burst", "cpu.quota")
+
+
+@pytest.mark.parametrize("entry", [{"major": 8, "minor": 0}, {"major": 8, "minor": 0, "rate": 5}])
+def test_linux_block_io_1_a_weight_is_required(oci, plain, entry):
+    """An entry of weightDevice without weight and leafWeight is an error."""
+    oci.create_fails(plain.set("linux.resources", {"blockIO": {"weightDevice": [entry]}}),
+                     "weightDevice[0]")
+
+
+@pytest.mark.parametrize("action", ["SCMP_ACT_ALLOW", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
+                                    "SCMP_ACT_KILL_THREAD", "SCMP_ACT_TRAP", "SCMP_ACT_LOG"])
+def test_linux_seccomp_1_errno_for_an_action_that_has_none(oci, plain, action):
+    """errnoRet, or defaultErrnoRet, with an action that returns no errno is an error."""
+    plain.set("linux.seccomp", {"defaultAction": action, "defaultErrnoRet": 5})
+    oci.create_fails(plain, "linux.seccomp.defaultErrnoRet")
+    plain.set("linux.seccomp", {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+        {"names": ["getcwd"], "action": action, "errnoRet": 5}]})
+    oci.create_fails(plain, "linux.seccomp.syscalls[0].errnoRet")
+
+
+@pytest.mark.parametrize("names", [[], None])
+def test_linux_seccomp_2_names_has_an_entry(oci, plain, names):
+    """A rule without the name of a system call is an error."""
+    rule = {"action": "SCMP_ACT_ERRNO"} | ({} if names is None else {"names": names})
+    oci.create_fails(plain.set("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW",
+                                                 "syscalls": [rule]}),
+                     "linux.seccomp.syscalls[0].names")
+
+
+def test_linux_seccomp_4_one_state_a_connection(oci, plain, agent, folder):  # noqa: F811
+    """Each process sends one state over a connection of its own, which is closed then: create, and
+    exec again."""
+    there = agent()
+    notify(plain, folder, *MKDIR)
+    name = oci.running(plain)
+    assert oci("exec", name, "/bin/true").status == 0
+    # The agent reads to the end of each connection, and takes what it read as one JSON text.
+    assert harness.wait_for(lambda: len(there.states) == 2)
+    assert [s["fds"] for s in there.states] == [["seccompFd"]] * 2
+    assert len(there.fds) == 2
+
+
+@pytest.mark.parametrize("key", ["maskedPaths", "readonlyPaths"])
+@pytest.mark.parametrize("path", ["proc/kcore", "./proc", ""])
+def test_linux_paths_1_are_absolute(oci, plain, key, path):
+    """A masked or read-only path that is not absolute is an error."""
+    oci.create_fails(plain.set(f"linux.{key}", [path]), f"linux.{key}[0]")
+
+
+def test_linux_masked_paths_1_can_not_be_read(oci, plain):
+    """Nothing of a masked file or directory can be read, by root with all capabilities either."""
+    plain.file("/opt/secret", "secret\n")
+    plain.file("/srv/folder/secret", "secret\n")
+    plain.set("linux.maskedPaths", ["/opt/secret", "/srv/folder"])
+    out = oci.sh(plain, "cat /opt/secret 2>/dev/null; ls /srv/folder; echo end").out
+    assert out == "end\n"
+
+
+def test_linux_intel_rdt_2_nothing_is_touched_without_it(oci, plain, folder):
+    """Without intelRdt no resctrl is looked at. As no machine of ours has one: the mount point that
+    the kernel's documentation names stays as it is."""
+    place = pathlib.Path("/sys/fs/resctrl")
+    if not place.is_dir():
+        pytest.skip("NEEDS RESCTRL: this kernel has no /sys/fs/resctrl")
+    before = sorted(os.listdir(place))
+    oci.sh(plain, "true")
+    assert sorted(os.listdir(place)) == before
