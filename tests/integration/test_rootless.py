@@ -179,11 +179,15 @@ def test_a_range_that_is_not_the_users_is_named(rootless, bundle, which, option,
     rootless.create_fails(bundle, f"linux.{which}Mappings[2]", f"new{which}map", option, file)
 
 
-def test_a_user_without_any_range_is_told_so(rootless, bundle, tmp_path):
+def test_a_user_without_any_range_is_told_so(rootless, bundle):
     mapped(bundle, ranges())
-    (tmp_path / "none").write_text("")
-    with host_mount("/etc/subuid", "--bind", tmp_path / "none"):
+    copy_of_subuid = pathlib.Path("/etc/subuid")  # the fixture's
+    text = copy_of_subuid.read_text(encoding="utf-8")
+    copy_of_subuid.write_text("", encoding="utf-8")
+    try:
         rootless.create_fails(bundle, "linux.uidMappings[1]", "/etc/subuid", "usermod")
+    finally:
+        copy_of_subuid.write_text(text, encoding="utf-8")
 
 
 def test_newuidmap_that_is_missing_is_named(rootless, bundle):
