@@ -4,6 +4,7 @@ its line in tests/conformance/requirements; the docstrings are our words."""
 import os
 import pathlib
 import stat
+import subprocess
 
 import pytest
 
@@ -215,12 +216,79 @@ def test_linux_masked_paths_1_can_not_be_read(oci, plain):
     assert out == "end\n"
 
 
-def test_linux_intel_rdt_2_nothing_is_touched_without_it(oci, plain, folder):
-    """Without intelRdt no resctrl is looked at. As no machine of ours has one: the mount point that
-    the kernel's documentation names stays as it is."""
-    place = pathlib.Path("/sys/fs/resctrl")
-    if not place.is_dir():
-        pytest.skip("NEEDS RESCTRL: this kernel has no /sys/fs/resctrl")
-    before = sorted(os.listdir(place))
-    oci.sh(plain, "true")
-    assert sorted(os.listdir(place)) == before
+@pytest.fixture
+def resctrl(oci, folder):
+    """A create that finds in its mountinfo a resctrl at .top, a folder made to look like one: the class
+    "gold" is there. No machine of ours has the hardware."""
+    top = folder / "resctrl"
+    for place in (top, top / "gold"):
+        place.mkdir()
+        (place / "tasks").touch()
+        (place / "schemata").write_text("    L3:0=ff\n    MB:0= 100\n")
+    (top / "info").mkdir()
+    (top / "info/last_cmd_status").write_text("ok\n")
+
+    def create(bundle, *more):
+        lie = folder / "mountinfo"
+        lie.write_text(pathlib.Path("/proc/self/mountinfo").read_text()
+                       + f"999 1 0:99 / {top} rw - resctrl resctrl rw\n")
+        name = oci.id()
+        command = oci.command("create", "-b", bundle.path, *more, name)
+        said = folder / "said"
+        with open(said, "w", encoding="utf-8") as err:
+            done = subprocess.run(
+                ["unshare", "--mount", "sh", "-c",
+                 f"mount -n --bind {lie} /proc/$$/mountinfo && exec \"$@\"", "sh", *command],
+                stdout=subprocess.DEVNULL, stderr=err, timeout=harness.TIME_LIMIT, check=False)
+        oci.log.unlink(missing_ok=True)
+        return name, harness.Result(command, done.returncode, "", said.read_text())
+    create.top = top
+    return create
+
+
+def look(top):
+    return {str(p.relative_to(top)): p.read_text() if p.is_file() else None for p in top.rglob("*")}
+
+
+def test_linux_intel_rdt_2_nothing_is_touched_without_it(oci, plain, resctrl):
+    """Without intelRdt a resctrl that is mounted stays as it is."""
+    before = look(resctrl.top)
+    _, done = resctrl(plain.args("/bin/sleep", "1000"))
+    assert done.status == 0, done
+    assert look(resctrl.top) == before
+
+
+def test_linux_intel_rdt_3_the_process_is_in_the_class(oci, plain, resctrl):
+    """The process is written to the tasks of the class that closID names, which is left as it is."""
+    plain.set("linux.intelRdt", {"closID": "gold"}).args("/bin/sleep", "1000")
+    before = look(resctrl.top)
+    name, done = resctrl(plain)
+    assert done.status == 0, done
+    assert look(resctrl.top) == before | {"gold/tasks": str(oci.state(name)["pid"])}
+
+
+def test_linux_intel_rdt_5_a_class_alone_has_to_be_there(oci, plain, resctrl):
+    """closID without schemata, and no such class: an error, and none is made."""
+    before = look(resctrl.top)
+    _, done = resctrl(plain.set("linux.intelRdt", {"closID": "silver"}))
+    assert done.status == 1 and "silver" in done.err, done
+    assert look(resctrl.top) == before and not oci.ids()
+
+
+@pytest.mark.parametrize("schema,fits", [("L3:0=ff", True), ("L3:0=f0", False)])
+def test_linux_intel_rdt_7_schemata_are_compared(oci, plain, resctrl, schema, fits):
+    """closID with schemata, and the class is there: they are compared, and an error where they differ."""
+    plain.set("linux.intelRdt", {"closID": "gold", "l3CacheSchema": schema})
+    _, done = resctrl(plain.args("/bin/sleep", "1000"))
+    assert (done.status == 0) == fits, done
+    assert fits or "gold" in done.err and not oci.ids()
+    assert (resctrl.top / "gold/schemata").read_text() == "    L3:0=ff\n    MB:0= 100\n"
+
+
+def test_linux_intel_rdt_4_schemata_are_one_value(oci, plain, resctrl):
+    """Both schemata are written as one value, to a class that is made. In this folder the kernel puts
+    no files into it, so it ends there: with an error, and the class is gone again."""
+    plain.set("linux.intelRdt", {"l3CacheSchema": "L3:0=f", "memBwSchema": "MB:0=20"})
+    name, done = resctrl(plain)
+    assert done.status == 1 and 'writing "L3:0=f\\nMB:0=20" to schemata' in done.err, done
+    assert not (resctrl.top / name).exists() and not oci.ids()
