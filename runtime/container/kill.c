@@ -69,7 +69,8 @@ int container_kill(struct arena *arena, const struct runtime_options *options, c
 	enum container_status status;
 	int result;
 
-	/* Without the lock: a start whose hook hangs holds it, and that container is to be ended. */
+	/* Without the lock: a start whose hook hangs holds it, and that container is to be ended.
+	 */
 	if (container_open(arena, options->root, id, false, &container, err) < 0)
 		return -1;
 	status = container_status(&container.state);

@@ -14,8 +14,8 @@ int step_runtime_hooks(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
 
-	/* Before createContainer hooks, too: the pid goes on record, so that a create that hangs in one
-	 * can be ended. */
+	/* Before createContainer hooks, too: the pid goes on record, so that a create that hangs in
+	 * one can be ended. */
 	if (plan->prestart.n + plan->create_runtime.n + plan->create_container.n == 0)
 		return 0;
 	if (child_tell(child, MESSAGE_NAMESPACES, -1) < 0)
