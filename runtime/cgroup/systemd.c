@@ -183,8 +183,8 @@ int cgroup_attach(struct arena *arena, const struct cgroup_unit *unit, const cha
 	cleanup_manager struct sd_manager *manager = NULL;
 	char name[PATH_MAX];
 	const char *below;
-	ssize_t length = readlink(arena_printf(arena, "/proc/self/fd/%d", dir), name,
-				  sizeof(name) - 1);
+	ssize_t length =
+	    readlink(arena_printf(arena, "/proc/self/fd/%d", dir), name, sizeof(name) - 1);
 
 	if (length < 0)
 		return error_errno(err, errno, "looking up the path of cgroup %s", path);

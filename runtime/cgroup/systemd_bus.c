@@ -1,9 +1,4 @@
-/*
- * The manager over D-Bus, through libsystemd. The library is loaded when the driver is asked for
- * and not before: a host without systemd has none. What is used of it is declared here
- * (sd-bus(3)), so that its headers are not needed to build.
- */
-#include <dlfcn.h>
+/* The manager over D-Bus, through libsystemd. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +9,7 @@
 
 #include "fd.h"
 #include "systemd_internal.h"
+#include "systemd_library.h"
 
 #define SERVICE	  "org.freedesktop.systemd1"
 #define PATH	  "/org/freedesktop/systemd1"
@@ -22,66 +18,6 @@
 
 /* What a job may take where the manager is busy; its own calls end after 25 s. */
 #define JOB_TIMEOUT_MS 30000
-
-struct sd_bus;
-struct sd_bus_message;
-struct sd_bus_slot;
-struct sd_bus_error {
-	const char *name;
-	const char *message;
-	int need_free;
-};
-
-typedef int handler(struct sd_bus_message *m, void *data, struct sd_bus_error *error);
-
-static struct {
-	int (*new)(struct sd_bus **bus);
-	int (*set_address)(struct sd_bus *bus, const char *address);
-	int (*set_bus_client)(struct sd_bus *bus, int is_client);
-	int (*start)(struct sd_bus *bus);
-	int (*open_system)(struct sd_bus **bus);
-	struct sd_bus *(*flush_close_unref)(struct sd_bus *bus);
-	int (*new_method_call)(struct sd_bus *bus, struct sd_bus_message **m, const char *service,
-			       const char *path, const char *interface, const char *member);
-	int (*append)(struct sd_bus_message *m, const char *types, ...);
-	int (*append_array)(struct sd_bus_message *m, char type, const void *items, size_t bytes);
-	int (*open_container)(struct sd_bus_message *m, char type, const char *contents);
-	int (*close_container)(struct sd_bus_message *m);
-	int (*read)(struct sd_bus_message *m, const char *types, ...);
-	struct sd_bus_message *(*unref)(struct sd_bus_message *m);
-	int (*call)(struct sd_bus *bus, struct sd_bus_message *m, uint64_t us,
-		    struct sd_bus_error *error, struct sd_bus_message **reply);
-	int (*add_match_async)(struct sd_bus *bus, struct sd_bus_slot **slot, const char *rule,
-			       handler *got, handler *installed, void *data);
-	int (*process)(struct sd_bus *bus, struct sd_bus_message **m);
-	int (*wait)(struct sd_bus *bus, uint64_t us);
-	void (*error_free)(struct sd_bus_error *error);
-	void *library;
-} sd;
-
-static const struct {
-	const char *name;
-	void *to;
-} symbols[] = {
-    {"sd_bus_new", &sd.new},
-    {"sd_bus_set_address", &sd.set_address},
-    {"sd_bus_set_bus_client", &sd.set_bus_client},
-    {"sd_bus_start", &sd.start},
-    {"sd_bus_open_system", &sd.open_system},
-    {"sd_bus_flush_close_unref", &sd.flush_close_unref},
-    {"sd_bus_message_new_method_call", &sd.new_method_call},
-    {"sd_bus_message_append", &sd.append},
-    {"sd_bus_message_append_array", &sd.append_array},
-    {"sd_bus_message_open_container", &sd.open_container},
-    {"sd_bus_message_close_container", &sd.close_container},
-    {"sd_bus_message_read", &sd.read},
-    {"sd_bus_message_unref", &sd.unref},
-    {"sd_bus_call", &sd.call},
-    {"sd_bus_add_match_async", &sd.add_match_async},
-    {"sd_bus_process", &sd.process},
-    {"sd_bus_wait", &sd.wait},
-    {"sd_bus_error_free", &sd.error_free},
-};
 
 struct sd_manager {
 	struct arena *arena;
@@ -92,32 +28,6 @@ struct sd_manager {
 	const char *job;  /* whose end is waited for */
 	char *job_result; /* "done"; NULL: it goes on */
 };
-
-static int load(struct error *err)
-{
-	if (sd.library)
-		return 0;
-	sd.library = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
-	if (!sd.library)
-		return error_set(err,
-				 "the systemd cgroup driver needs the library libsystemd, and it "
-				 "can not be loaded (%s): install it (Debian: libsystemd0), or use "
-				 "--cgroup-manager cgroupfs",
-				 dlerror());
-	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
-		void *symbol = dlsym(sd.library, symbols[i].name);
-
-		if (!symbol) {
-			sd.library = NULL;
-			return error_set(err,
-					 "the systemd cgroup driver needs %s, which this "
-					 "libsystemd.so.0 does not have: 237 or newer is needed",
-					 symbols[i].name);
-		}
-		memcpy(symbols[i].to, &symbol, sizeof(symbol));
-	}
-	return 0;
-}
 
 /* The id outside of this user namespace; the id itself outside of any. */
 static unsigned long outer_uid(struct arena *arena, unsigned long uid)
@@ -216,7 +126,7 @@ struct sd_manager *sd_manager_open(struct arena *arena, bool user, struct error 
 
 	m->arena = arena;
 	m->user = user;
-	if (load(err) < 0 || connect_bus(m, err) < 0)
+	if (sd_library_load(err) < 0 || connect_bus(m, err) < 0)
 		return NULL;
 	return m;
 }
