@@ -89,7 +89,7 @@ static int joined_namespace(const struct plan *plan)
 
 static int explain(struct planner *p, const char *label, const char *source, bool recursive)
 {
-	const char *below = recursive ? ", or of one mounted below it," : "";
+	const char *below = recursive ? ", or that of something mounted below it," : "";
 
 	if (errno == EINVAL)
 		return error_errno(p->err, EINVAL,

@@ -128,9 +128,9 @@ def test_what_is_made_inside_has_the_disks_ids_outside(oci, plain, source):
 
 
 @pytest.mark.parametrize("word, below", [("idmap", "65534:65534"), ("ridmap", "0:0")])
-def test_ridmap_maps_what_lies_below_too(oci, plain, source, folder, word, below):
+def test_ridmap_maps_what_lies_below_too(oci, plain, source, word, below):
     """ridmap: recursively for rbind; idmap: the mount itself."""
-    other = folder / "other"
+    other = source / "other"
     other.mkdir()
     (other / "file").write_text("x")
     (source / "below").mkdir()
