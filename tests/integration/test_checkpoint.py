@@ -480,14 +480,24 @@ def test_a_container_with_its_own_user_namespace_comes_back_in_one(runsafe, bund
     ids = [{"containerID": 0, "hostID": 200000, "size": 65536}]
     bundle.set("linux.uidMappings", ids).set("linux.gidMappings", ids).namespace("user")
     subprocess.run(["chown", "-Rh", "200000:200000", bundle.rootfs], check=True)
-    name, was, there = checkpointed(runsafe, bundle.sh(COUNT), images, "--leave-running")
+    name, other = runsafe.id(), runsafe.id()
+    # Pipes: criu opens a file again as the root of the namespace, who may not.
+    read, write = os.pipe()
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": write, "stderr": write, "check": True}
+    subprocess.run(runsafe.command("create", "-b", bundle.sh(COUNT).path, name), **pipes)
+    runsafe.start(name)
+    was, there = look(pid_of(runsafe, name)), count(pid_of(runsafe, name))
+    runsafe.ok("checkpoint", "--leave-running", "--image-path", images, name)
     # criu would write down the host's group ids, which can not be written inside.
-    ping = ["exec", name, "cat", "/proc/sys/net/ipv4/ping_group_range"]
-    assert runsafe.ok(*ping).out.split() == ["1000", "1000"]
-    ping[1] = runsafe.id()
-    pid = restored(runsafe, bundle, images, ping[1])
+    ping = ["cat", "/proc/sys/net/ipv4/ping_group_range"]
+    assert runsafe.ok("exec", name, *ping).out.split() == ["1000", "1000"]
+    subprocess.run(runsafe.command("restore", "-d", "-b", bundle.path, "--image-path", images, other),
+                   **pipes)
+    os.close(write)
+    os.close(read)
+    pid = pid_of(runsafe, other)
     assert look(pid) == was
-    assert runsafe.ok(*ping).out.split() == ["1000", "1000"]
+    assert runsafe.ok("exec", other, *ping).out.split() == ["1000", "1000"]
     assert pathlib.Path(f"/proc/{pid}/uid_map").read_text().split() == ["0", "200000", "65536"]
     assert harness.wait_for(lambda: count(pid) > there)
 
