@@ -53,6 +53,7 @@ struct container_state {
 	char *boot_id; /* /proc/sys/kernel/random/boot_id: a pid of an earlier boot is nobody */
 	char *cgroup_driver;		/* cgroupfs, systemd, disabled */
 	char *cgroup_path;		/* below the cgroup2 mount, "" for none */
+	bool cgroup_pending;		/* not made yet: who is in it is not the container's */
 	struct cgroup_unit cgroup_unit; /* driver systemd: what the cgroup is there */
 	struct resctrl resctrl;		/* linux.intelRdt */
 	char *policy;			/* name of the policy that it was made under */

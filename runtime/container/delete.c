@@ -40,6 +40,13 @@ static int remove_cgroup(const struct container_state *state, struct error *err)
 			   : 0;
 	if (!path || !*path)
 		return 0;
+	/* A create that was killed before it had the group: another container may live in it. */
+	if (state->cgroup_pending) {
+		struct error ignored = ERROR_INIT;
+
+		(void)cgroup_remove(path, 0, &ignored);
+		return 0;
+	}
 	cleanup_fd int dir = cgroup_open(path);
 
 	if ((dir >= 0 || errno != ENOENT) && cgroup_kill(path, KILL_TIMEOUT_MS, err) < 0)

@@ -44,7 +44,8 @@ static int signal_all(const struct container_state *state, enum container_status
 	const char *path = state->cgroup_path;
 	int n;
 
-	if (process_other_boot(state))
+	/* Pending: who is in the group may be another container. */
+	if (process_other_boot(state) || state->cgroup_pending)
 		return not_running(state->id, err);
 	if (!path || !*path)
 		return status == STATUS_STOPPED ? not_running(state->id, err)

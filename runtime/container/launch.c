@@ -205,6 +205,7 @@ static void fill_state(struct launch *l)
 	    .cgroup_driver = arena_strdup(l->arena, driver_name(l->options)),
 	    .cgroup_path = l->cgroup.path,
 	    .cgroup_unit = l->cgroup.unit,
+	    .cgroup_pending = true,
 	    .policy_text = arena_strdup(l->arena, l->policy_text),
 	    .allow = allow_texts(l->arena, l->options),
 	    .no_new_keyring = l->create->no_new_keyring,

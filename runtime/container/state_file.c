@@ -101,6 +101,7 @@ static void make_fields(struct json_field fields[32])
 	    {.key = "policyTmpfs", .kind = JSON_STRING_LIST, .offset = AT(state.policy_tmpfs)},
 	    {.key = "rootDevice", .kind = JSON_U64, .offset = AT(state.root_device)},
 	    {.key = "rootInode", .kind = JSON_U64, .offset = AT(state.root_inode)},
+	    {.key = "cgroupPending", .kind = JSON_BOOL, .offset = AT(state.cgroup_pending)},
 	    {.key = "ownPidNamespace", .kind = JSON_BOOL, .offset = AT(state.own_pid_namespace)},
 	    {.key = "config",
 	     .kind = JSON_OBJECT,
@@ -281,6 +282,7 @@ static const char *state_text(struct arena *arena, const struct container_state 
 	json_bool(&w, "noNewKeyring", state->no_new_keyring);
 	json_u64(&w, "rootDevice", state->root_device);
 	json_u64(&w, "rootInode", state->root_inode);
+	json_bool(&w, "cgroupPending", state->cgroup_pending);
 	json_bool(&w, "ownPidNamespace", state->own_pid_namespace);
 	json_bool(&w, "builtinSeccomp", state->builtin_seccomp);
 	json_string_list(&w, "policyTmpfs", &state->policy_tmpfs);

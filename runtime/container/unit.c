@@ -36,6 +36,7 @@ int launch_make_cgroup(struct launch *l, struct error *err)
 	l->plan.late_cgroup = l->cgroup.unit.name;
 	l->container.state.cgroup_path = l->cgroup.path;
 	l->container.state.cgroup_unit = l->cgroup.unit;
+	l->container.state.cgroup_pending = false;
 	l->container.state.findings = l->findings;
 	return 0;
 }

@@ -412,3 +412,29 @@ def test_unified_keys_that_contradict_have_the_last_word(oci, plain, resources, 
     name = oci.running(plain)
     place = harness.CGROUP / group_of(oci.state(name)["pid"]).lstrip("/")
     assert (place / file).read_text().strip() == text
+
+
+@pytest.mark.parametrize("command", [["delete", "--force"], ["kill", "--all"]])
+def test_a_create_killed_before_it_had_its_cgroup_harms_nobody_in_it(runsafe, bundle, command):
+    """The state names the cgroup before it is known to be free: a crash in between, and a command
+    for what is left must not reach the container that lives there."""
+    living = runsafe.running(bundle)
+    other = runsafe.running(bundle)
+    states = {name: runsafe.root / name / "state.json" for name in (living, other)}
+    path = json.loads(states[living].read_text())["cgroupPath"]
+    assert path
+    pid = runsafe.state(other)["pid"]
+    was = states[other].read_text()
+    crashed = {**json.loads(was), "cgroupPath": path, "cgroupPending": True, "status": "creating",
+               "pid": 0, "startTime": 0}
+    states[other].write_text(json.dumps(crashed))
+    runsafe(*command, other, *(["KILL"] if command[0] == "kill" else []))
+    runsafe.log.unlink(missing_ok=True)
+    assert runsafe.status(living) == "running"
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    if states[other].exists():
+        states[other].write_text(was)
+    else:
+        cgroup = harness.CGROUP / path.lstrip("/")
+        (cgroup.parent / other).rmdir()
