@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <grp.h>
+#include <linux/securebits.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -7,10 +8,29 @@
 
 #include "sandbox_internal.h"
 
+/* The caller's securebits (capabilities(7)) would stay: with SECBIT_NO_SETUID_FIXUP a workload that
+ * gives root up would keep its capabilities. What is locked can not be changed. */
+static int reset_securebits(struct error *err)
+{
+	int now = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+
+	if (now <= 0)
+		return 0;
+	/* A lock is the bit above the one that it locks. */
+	int locks = now & (int)SECURE_ALL_LOCKS;
+	int kept = now & (locks | locks >> 1);
+
+	if (kept != now && prctl(PR_SET_SECUREBITS, kept, 0, 0, 0) < 0)
+		return error_errno(err, errno, "resetting the caller's securebits");
+	return 0;
+}
+
 int step_identity(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
 
+	if (reset_securebits(err) < 0)
+		return -1;
 	/* The capabilities step still needs what the user change would take away. */
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return error_errno(err, errno, "keeping capabilities over the change");

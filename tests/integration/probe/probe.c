@@ -2,6 +2,7 @@
  * Makes system calls as an attacker would, and says what came back. Static, since a container's
  * rootfs has no library. Usage: probe NAME:NUMBER[:ARGUMENT,ARGUMENT...] ..., one call each:
  *   a NUMBER with a leading "i" goes through int $0x80, the 32-bit door;
+ *   one with a leading "v" is made by the probe itself, and its value printed;
  *   an ARGUMENT is a number, or @TEXT for a pointer to that text.
  * Prints NAME=OK, NAME=EPERM (the error's name), or NAME=SIGSYS (what killed it).
  */
@@ -89,6 +90,12 @@ int main(int argc, char **argv)
 		char *arguments = strchr(number, ':');
 		if (arguments)
 			*arguments++ = '\0';
+		if (number[0] == 'v') {
+			printf("%s=%ld\n", argv[i],
+			       syscall(strtol(number + 1, NULL, 0),
+				       arguments ? value_of(arguments) : 0));
+			continue;
+		}
 		pid_t pid = fork();
 		if (pid == 0)
 			make_call(number, arguments);
