@@ -54,12 +54,13 @@ struct plan_mount {
 	int tree;		 /* PLAN_MOUNT_BIND: of open_tree(2), or -1 */
 	int instead; /* PLAN_MOUNT_NEW: a clone for where the kernel refuses it, or -1 */
 	bool early;  /* PLAN_MOUNT_NEW: made into instead before the user namespace, if it can be */
-	bool is_file;		 /* PLAN_MOUNT_BIND: the source is no directory */
+	bool is_file; /* PLAN_MOUNT_BIND: the source is no directory */
 	struct plan_attr attr;
 	uint64_t superblock_flags; /* MS_RDONLY and kin that belong to the file system */
 	bool copy_up;		   /* fill the tmpfs with what lay below */
 	bool of_policy;		   /* config.json does not mount it */
 	bool owned;		   /* all of it, and the root, belong to the workload */
+	bool late_readonly;	   /* PLAN_MOUNT_NEW: /dev, read-only once the devices are in it */
 };
 
 struct plan_device {
@@ -68,7 +69,8 @@ struct plan_device {
 	dev_t rdev;
 	uid_t uid;
 	gid_t gid;
-	int tree; /* in a user namespace: a clone of the host's node to bind, else -1 */
+	int tree;	 /* in a user namespace: a clone of the host's node to bind, else -1 */
+	bool by_default; /* config.json does not list it */
 };
 
 struct plan_file {

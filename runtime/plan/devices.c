@@ -120,6 +120,7 @@ int plan_devices(struct planner *p)
 		    .mode = S_IFCHR | 0666,
 		    .rdev = makedev(defaults[i].major, defaults[i].minor),
 		    .tree = -1,
+		    .by_default = true,
 		};
 	for (size_t i = 0; i < l->n_devices; i++) {
 		const struct config_device *c = &l->devices[i];

@@ -246,6 +246,7 @@ static int plan_one(struct planner *p, size_t index)
 		return plan_bind(p, mount, &words, m);
 	m->data = words.data;
 	m->data_text = words.data_text;
+	m->late_readonly = strcmp(clean, "/dev") == 0;
 	return plan_new(p, mount, &words, m);
 }
 

@@ -20,6 +20,17 @@ static const struct {
     {"dev/ptmx", "pts/ptmx"},
 };
 
+/* Whether something was mounted just there, as with `-v /dev/urandom:/dev/random`: it stays, and
+ * neither mode nor owner of what may be the host's node are touched. */
+static bool is_mounted_there(struct child *child, const struct plan_device *d)
+{
+	struct statx stx;
+	cleanup_fd int node = path_open_in_root(child->root, d->path, O_PATH | O_NOFOLLOW, 0);
+
+	return node >= 0 && statx(node, "", AT_EMPTY_PATH, STATX_TYPE, &stx) == 0 &&
+	       (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 static int bind_device(struct child *child, const struct plan_device *d, struct error *err)
 {
 	if (mounts_attach(child, d->tree, d->path, true) < 0)
@@ -60,6 +71,11 @@ static int make_device(struct child *child, const struct plan_device *d, struct 
 	if (parent < 0)
 		return error_errno(err, errno, "the directory of %s", d->path);
 	if (mknodat(parent, name, d->mode, d->rdev) < 0) {
+		int number = errno;
+
+		if (number == EEXIST && d->by_default && is_mounted_there(child, d))
+			return 0;
+		errno = number;
 		if (errno != EEXIST || take_device(child->plan, parent, name, d) < 0)
 			return error_errno(err, errno, "making %s", d->path);
 	}
@@ -86,6 +102,8 @@ int step_devices(struct child *child, struct error *err)
 
 	for (size_t i = 0; i < plan->n_devices; i++) {
 		const struct plan_device *d = &plan->devices[i];
+		if (d->tree >= 0 && d->by_default && is_mounted_there(child, d))
+			continue;
 		if ((d->tree >= 0 ? bind_device : make_device)(child, d, err) < 0)
 			return -1;
 	}

@@ -170,10 +170,15 @@ static int explain_new(const struct plan_mount *m, struct error *err)
 
 static int attach_new(struct child *child, const struct plan_mount *m, struct error *err)
 {
+	struct plan_mount writable = *m;
 	cleanup_fd int target = open_target(child, m, err);
 
 	if (target < 0)
 		return -1;
+	if (m->late_readonly) {
+		writable.attr.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+		m = &writable;
+	}
 	if (check_plain(child, m, err) < 0)
 		return -1;
 	cleanup_fd int mounted =
@@ -238,6 +243,24 @@ void mounts_before_user(const struct plan *plan)
 		fd_cleanup(&m->instead);
 		m->instead = fd_take(&mounted);
 	}
+}
+
+int mounts_late_readonly(struct child *child, struct error *err)
+{
+	const struct plan_mount *top = NULL;
+
+	/* Of several the last is the one that is seen. */
+	for (size_t i = 0; i < child->plan->n_mounts; i++)
+		if (child->plan->mounts[i].late_readonly)
+			top = &child->plan->mounts[i];
+	/* Without links /dev is a bind of the caller's, and covers it. */
+	if (!top || !child->plan->dev_links || !(top->attr.set & MOUNT_ATTR_RDONLY))
+		return 0;
+	cleanup_fd int dev = path_open_in_root(child->root, top->destination, O_PATH, 0);
+	if (dev < 0 || sys_set_attr(dev, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
+		return error_errno(err, errno, "%s: making %s read-only", top->label,
+				   top->destination);
+	return 0;
 }
 
 int step_mounts(struct child *child, struct error *err)

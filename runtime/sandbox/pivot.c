@@ -124,6 +124,9 @@ int step_make_cwd(struct child *child, struct error *err)
 int step_rootfs_readonly(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
+
+	if (mounts_late_readonly(child, err) < 0)
+		return -1;
 	uint64_t attr = plan->rootfs_attr | (plan->rootfs_readonly ? MOUNT_ATTR_RDONLY : 0);
 
 	if (attr && sys_set_attr(child->root, false, attr, 0, 0) < 0)

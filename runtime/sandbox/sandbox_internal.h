@@ -90,6 +90,8 @@ int step_mounts(struct child *child, struct error *err);
 /* What only the first of two processes may mount, into the plan. */
 void mounts_before_user(const struct plan *plan);
 int mounts_attach(struct child *child, int tree, const char *destination, bool is_file);
+/* Makes a /dev read-only that config.json wants so, after all that goes into it. */
+int mounts_late_readonly(struct child *child, struct error *err);
 /* copyup.c */
 int copy_up(int from, int to, const struct plan_mount *mount, uid_t uid, gid_t gid,
 	    struct error *err);

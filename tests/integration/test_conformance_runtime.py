@@ -153,7 +153,7 @@ def test_runtime_create_1_needs_an_id_and_a_bundle(oci, plain, folder, words):
     (lambda b: b.set("linux.sysctl", {"net.ipv4.no_such": "1"}), ["net.ipv4.no_such"]),
     (lambda b: b.set("linux.resources.unified", {"no.such": "1"}), ["no.such"]),
     (lambda b: b.set("root.path", "no-such"), ["root.path"]),
-    (lambda b: b.set("process.apparmorProfile", "no-such-profile"), ["process.apparmorProfile"]),
+    (lambda b: b.set("process.apparmorProfile", "no-such-profile"), ["apparmorProfile"]),
 ], ids=["mount", "namespace", "sysctl", "cgroup", "root", "profile"])
 def test_runtime_create_6_what_can_not_be_applied_makes_no_container(oci, plain, change, words):
     """A property that can not be applied is an error that names it, and there is no container."""
