@@ -119,12 +119,12 @@ def test_one_file_over_a_device_in_a_user_namespace(oci, plain, source):
     assert oci.sh(plain, "cat /dev/random; stat -c %t:%T /dev/zero").lines == ["from the host", "1:5"]
 
 
-def test_a_link_of_the_image_is_no_mount(oci, plain):
+def test_a_file_of_the_image_is_no_mount(oci, plain):
     """Only what was mounted there stays: a file of the image in a device's place is an error."""
     plain.config["mounts"] = [m for m in plain.config["mounts"] if not m["destination"].startswith("/dev")]
     plain.write()
     plain.file("/dev/random", "of the image\n")
-    oci.create_fails(plain, "/dev/random", "exists")
+    oci.fails("create", "-b", plain.path, oci.id(), words=["/dev/random", "exists"])
 
 
 # --- a file over a file, and other kinds
