@@ -292,3 +292,16 @@ def test_linux_intel_rdt_4_schemata_are_one_value(oci, plain, resctrl):
     name, done = resctrl(plain)
     assert done.status == 1 and 'writing "L3:0=f\\nMB:0=20" to schemata' in done.err, done
     assert not (resctrl.top / name).exists() and not oci.ids()
+
+
+@pytest.mark.parametrize("key,value", [
+    ("memBwSchema", "L3:0=f"), ("memBwSchema", "0=20"), ("memBwSchema", "MB:0=20\nL3:0=f"),
+    ("schemata", ["L3:0=f\nMB:0=20"]), ("schemata", ["MB:0=20", "L3:0=f\n"]),
+    ("closID", "../other"), ("closID", "a/b"), ("closID", "..")])
+def test_linux_intel_rdt_10_forms(oci, plain, resctrl, key, value):
+    """memBwSchema starts with MB: and has no line break, nor has a line of schemata; closID is the name
+    of a class, and no path."""
+    before = look(resctrl.top)
+    _, done = resctrl(plain.set("linux.intelRdt", {"closID": "gold", key: value}))
+    assert done.status == 1 and f"linux.intelRdt.{key}" in done.err, done
+    assert look(resctrl.top) == before and not oci.ids()
