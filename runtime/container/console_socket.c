@@ -84,6 +84,17 @@ int console_send(int socket, int master, struct error *err)
 	return 0;
 }
 
+int console_hand_over(struct launch *l, struct error *err)
+{
+	if (l->console_socket < 0)
+		return 0;
+	if (console_send(l->console_socket, l->sandbox.console, err) < 0)
+		return -1;
+	/* Theirs alone: kept here, the workload would not notice when they hang up. */
+	fd_cleanup(&l->sandbox.console);
+	return 0;
+}
+
 int pid_file_write(const char *path, pid_t pid, struct error *err)
 {
 	char beside[PATH_MAX], text[16];

@@ -131,14 +131,7 @@ static int bring_to_gate(struct launch *l, struct error *err)
 			return -1;
 	} while (event != SANDBOX_READY);
 	/* It is the runtime's child, so it would be in the runtime's class. */
-	if (launch_enter_rdt(l, err) < 0)
-		return -1;
-	if (l->console_socket >= 0) {
-		if (console_send(l->console_socket, l->sandbox.console, err) < 0)
-			return -1;
-		fd_cleanup(&l->sandbox.console);
-	}
-	return 0;
+	return launch_enter_rdt(l, err) < 0 ? -1 : console_hand_over(l, err);
 }
 
 static int go(struct launch *l, const struct exec_options *exec, struct error *err)

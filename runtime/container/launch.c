@@ -309,13 +309,7 @@ static int bring_to_gate(struct launch *l, struct error *err)
 	} while (event != SANDBOX_READY);
 	if (launch_enter_rdt(l, err) < 0)
 		return -1;
-	if (l->console_socket >= 0) {
-		if (console_send(l->console_socket, l->sandbox.console, err) < 0)
-			return -1;
-		/* Theirs alone: kept here, the workload would not notice when they hang up. */
-		fd_cleanup(&l->sandbox.console);
-	}
-	return launch_record_pid(l, err);
+	return console_hand_over(l, err) < 0 ? -1 : launch_record_pid(l, err);
 }
 
 int launch_make_room(struct launch *l, struct error *err)

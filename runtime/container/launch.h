@@ -111,6 +111,9 @@ int console_connect(const char *path, struct error *err);
 /* Sends the terminal's master there (SCM_RIGHTS). */
 int console_send(int socket, int master, struct error *err);
 
+/* The same for the child's terminal, where there is a --console-socket. */
+int console_hand_over(struct launch *launch, struct error *err);
+
 /*
  * What both sockets are made of. Connects to a unix(7) stream socket, of a path of any length; what
  * blocks for that many seconds (0: for ever) fails with EAGAIN, the sending too. Returns the

@@ -1,7 +1,6 @@
 /* One more process for a container that is there: what exec decides before it clones. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,9 +117,7 @@ static int plan_parts(struct planner *p)
 	/* They lie there since the container was made. */
 	p->plan->n_files = 0;
 	p->plan->make_home = NULL;
-	if (plan_filters(p) < 0)
-		return -1;
-	return 0;
+	return plan_filters(p);
 }
 
 /* The joiner is runsafe's own program inside the container for a moment: who lives there counts as
@@ -152,17 +149,10 @@ int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct
 	    .rootfs = -1,
 	};
 
-	*out = (struct plan){.rootfs_tree = -1,
-			     .proc = -1,
-			     .gate = -1,
-			     .report = -1,
-			     .target = in->pidfd,
-			     .root_device = in->root_device,
-			     .root_inode = in->root_inode,
-			     .preserve_fds = in->preserve_fds};
-	out->proc = open_checked_dir("/proc", PROC_SUPER_MAGIC, "procfs", err);
-	if (out->proc < 0)
+	if (plan_begin(out, in->pidfd, in->preserve_fds, err) < 0)
 		return -1;
+	out->root_device = in->root_device;
+	out->root_inode = in->root_inode;
 	int result = set_up(&p, in) < 0 ? -1 : plan_parts(&p);
 	fd_cleanup(&p.rootfs);
 	out->protect_binary = result == 0 && must_protect_binary(out, in);

@@ -125,6 +125,17 @@ static int plan_all(struct planner *p)
 	return 0;
 }
 
+int plan_begin(struct plan *out, int target, unsigned int preserve_fds, struct error *err)
+{
+	*out = (struct plan){.rootfs_tree = -1,
+			     .gate = -1,
+			     .report = -1,
+			     .target = target,
+			     .preserve_fds = preserve_fds,
+			     .proc = open_checked_dir("/proc", PROC_SUPER_MAGIC, "procfs", err)};
+	return out->proc < 0 ? -1 : 0;
+}
+
 int plan_make(struct arena *arena, const struct plan_input *in, struct plan *out,
 	      struct findings *findings, struct error *err)
 {
@@ -139,16 +150,9 @@ int plan_make(struct arena *arena, const struct plan_input *in, struct plan *out
 	    .rootfs = -1,
 	};
 
-	*out = (struct plan){.rootfs_tree = -1,
-			     .proc = -1,
-			     .gate = -1,
-			     .target = -1,
-			     .report = -1,
-			     .no_pivot = in->no_pivot,
-			     .preserve_fds = in->preserve_fds};
-	out->proc = open_checked_dir("/proc", PROC_SUPER_MAGIC, "procfs", err);
-	if (out->proc < 0)
+	if (plan_begin(out, -1, in->preserve_fds, err) < 0)
 		return -1;
+	out->no_pivot = in->no_pivot;
 	int result = plan_all(&p);
 	fd_cleanup(&p.rootfs);
 	return result;

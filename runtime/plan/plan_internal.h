@@ -78,6 +78,7 @@ int plan_lsm(struct planner *p);
 int plan_mount_label(struct planner *p);
 int plan_label_mounts(struct planner *p, const char *label);
 /* plan.c */
+int plan_begin(struct plan *out, int target, unsigned int preserve_fds, struct error *err);
 int plan_filters(struct planner *p);
 /* seccomp_memfd.c: what keeps the workload from executable files in memory */
 enum plan_memfd {
