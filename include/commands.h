@@ -26,8 +26,7 @@ extern const struct command commands[]; /* ended by name NULL */
 
 command_main check_main, checkpoint_main, create_main, delete_main, events_main, exec_main,
     features_main, kill_main, list_main, pause_main, ps_main, resume_main, restore_main, run_main,
-    spec_main, start_main, state_main,
-    update_main;
+    spec_main, start_main, state_main, update_main;
 
 /*
  * One option of a command or of runsafe itself. Both "--name value", "--name=value", "-name

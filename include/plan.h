@@ -144,14 +144,14 @@ struct plan {
 	int clone_flags; /* CLONE_NEW* to make */
 	struct plan_join *joins;
 	size_t n_joins;
-	bool user_namespace; /* the container has one of its own, new or joined */
-	bool new_user_namespace; /* new, by clone_flags or by the runtime before the plan */
+	bool user_namespace;	     /* the container has one of its own, new or joined */
+	bool new_user_namespace;     /* new, by clone_flags or by the runtime before the plan */
 	bool entered_user_namespace; /* the runtime itself is in it already */
 	bool check_mapping; /* joined: the workload's ids in there must not be the host's root */
-	bool late_cgroup; /* systemd makes the cgroup around the process: its cgroup namespace can
-			     only come after that */
-	bool two_clones; /* a user namespace by path, or a new one beside others by path: a first
-			    process joins and clones the one that goes on */
+	bool late_cgroup;   /* systemd makes the cgroup around the process: its cgroup namespace can
+			       only come after that */
+	bool two_clones;    /* a user namespace by path, or a new one beside others by path: a first
+			       process joins and clones the one that goes on */
 	uid_t setup_uid; /* who the set-up runs as in the user namespace: 0, or the first mapped */
 	gid_t setup_gid;
 	bool own_network;    /* a new network namespace: bring lo up */
@@ -220,7 +220,7 @@ struct plan {
 	struct plan_memory_policy memory_policy;
 	struct plan_number_set initial_cpus; /* exec: before it is in the cgroup */
 	struct plan_number_set final_cpus;   /* exec: from then on */
-	struct net_device *net_devices; /* moved by the runtime once the child is there */
+	struct net_device *net_devices;	     /* moved by the runtime once the child is there */
 	size_t n_net_devices;
 	bool seccomp_listener; /* the last filter has a notify descriptor: sent to the runtime */
 	bool own_stdio_pipes;  /* fchown pipes on 0, 1, 2 to the workload */

@@ -16,9 +16,9 @@
 struct sandbox {
 	pid_t pid; /* in the parent's pid namespace */
 	int pidfd;
-	int socket;  /* to the child; closed by its exec */
-	int console; /* master side of the container's terminal, or -1 */
-	int network; /* the container's network namespace, for linux.netDevices; or -1 */
+	int socket;   /* to the child; closed by its exec */
+	int console;  /* master side of the container's terminal, or -1 */
+	int network;  /* the container's network namespace, for linux.netDevices; or -1 */
 	int listener; /* notify descriptor of linux.seccomp, or -1 */
 	bool ready;   /* sandbox_wait()'s own notes: what came */
 	bool listened;
@@ -32,16 +32,16 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 
 /* What the child has reached. */
 enum sandbox_event {
-	SANDBOX_CGROUP = 1,	/* waits to be put into its cgroup (plan.late_cgroup), with nothing
-				   done yet; sandbox_continue() goes on */
-	SANDBOX_NAMESPACES,	/* waits: namespaces and mounts are there, before pivot_root:
-				   createRuntime hooks run now; sandbox_continue() goes on */
-	SANDBOX_NETWORK,	/* waits for linux.netDevices, in out->network;
-				   sandbox_continue() goes on */
-	SANDBOX_LISTENER,	/* goes on by itself: out->listener is there, for an agent */
-	SANDBOX_READY		/* waits at the start gate, all protections applied; with
-				   PLAN_GATE_FIFO for sandbox_continue() first, when its pid is
-				   on record: until then it ends with the runtime */
+	SANDBOX_CGROUP = 1, /* waits to be put into its cgroup (plan.late_cgroup), with nothing
+			       done yet; sandbox_continue() goes on */
+	SANDBOX_NAMESPACES, /* waits: namespaces and mounts are there, before pivot_root:
+			       createRuntime hooks run now; sandbox_continue() goes on */
+	SANDBOX_NETWORK,    /* waits for linux.netDevices, in out->network;
+			       sandbox_continue() goes on */
+	SANDBOX_LISTENER,   /* goes on by itself: out->listener is there, for an agent */
+	SANDBOX_READY	    /* waits at the start gate, all protections applied; with
+			       PLAN_GATE_FIFO for sandbox_continue() first, when its pid is
+			       on record: until then it ends with the runtime */
 };
 
 /*

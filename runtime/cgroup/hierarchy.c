@@ -223,11 +223,12 @@ const char *cg_controller_why_missing(struct arena *arena, const struct cg_enabl
 	if (!(enabled->available & CG_BIT(controller)))
 		return why_not_in_root(arena, controller);
 	if (enabled->unit)
-		return arena_printf(arena,
-				    "controller %s is not handed down to the user's manager: root "
-				    "can do it with Delegate=cpu cpuset io memory pids under "
-				    "[Service] in /etc/systemd/system/user@.service.d/delegate.conf",
-				    name);
+		return arena_printf(
+		    arena,
+		    "controller %s is not handed down to the user's manager: root "
+		    "can do it with Delegate=cpu cpuset io memory pids under "
+		    "[Service] in /etc/systemd/system/user@.service.d/delegate.conf",
+		    name);
 	if (!(enabled->refused & CG_BIT(controller)))
 		return arena_printf(arena, "controller %s can not be switched on here", name);
 	switch (enabled->why[controller].number) {

@@ -90,8 +90,8 @@ int cgroup_remove(const char *path, int timeout_ms, struct error *err)
 int cgroup_unmake(const struct cgroup *cgroup, const char *id, int timeout_ms, struct error *err)
 {
 	if (cgroup->unit.name)
-		return cgroup->made ? cgroup_remove_unit(&cgroup->unit, id, cgroup->path,
-							 timeout_ms, err)
-				    : 0;
+		return cgroup->made
+			   ? cgroup_remove_unit(&cgroup->unit, id, cgroup->path, timeout_ms, err)
+			   : 0;
 	return remove_with_parents(cgroup->path, cgroup->made_parents, timeout_ms, err);
 }

@@ -112,9 +112,10 @@ static int bring_to_gate(struct launch *l, struct error *err)
 {
 	enum sandbox_event event;
 
-	/* Before it is in the cgroup, which the clone puts it into (config.md, "execCPUAffinity"). */
-	if (affinity_set(&l->plan.initial_cpus, "initial", err) < 0 ||
-	    spawn(l, err) < 0 || interrupt_check(err) < 0)
+	/* Before it is in the cgroup, which the clone puts it into (config.md, "execCPUAffinity").
+	 */
+	if (affinity_set(&l->plan.initial_cpus, "initial", err) < 0 || spawn(l, err) < 0 ||
+	    interrupt_check(err) < 0)
 		return -1;
 	do {
 		if (sandbox_wait(&l->sandbox, &l->plan, &event, err) < 0)

@@ -25,10 +25,10 @@ struct launch {
 	struct container container;
 	struct sandbox sandbox;
 	struct net_move net_move; /* until the container is made */
-	int console_socket; /* connected, or -1 */
-	int notify_socket;  /* the container's own for sd_notify(3), or -1 */
-	int signals;	    /* supervise_begin()'s signalfd(2), or -1 */
-	uid_t caller;	    /* before the runtime entered a user namespace */
+	int console_socket;	  /* connected, or -1 */
+	int notify_socket;	  /* the container's own for sd_notify(3), or -1 */
+	int signals;		  /* supervise_begin()'s signalfd(2), or -1 */
+	uid_t caller;		  /* before the runtime entered a user namespace */
 	bool wrote_pid_file;
 	bool hooks_began; /* from then on a failure runs the poststop hooks */
 };

@@ -23,12 +23,8 @@ static const struct {
 	const char *name;
 	int flags; /* of unlinkat(2) */
 } own_files[] = {
-    {"gate", 0},
-    {"report", 0},
-    {"notify/notify.sock", 0},
-    {"notify", AT_REMOVEDIR},
-    {STATE_FILE_NEW, 0},
-    {STATE_FILE, 0},
+    {"gate", 0},	 {"report", 0},	  {"notify/notify.sock", 0}, {"notify", AT_REMOVEDIR},
+    {STATE_FILE_NEW, 0}, {STATE_FILE, 0},
 };
 enum { N_OWN_FILES = sizeof(own_files) / sizeof(own_files[0]) };
 
@@ -272,8 +268,7 @@ bool store_is_debris(int dir)
 static int remove_own_files(int dir)
 {
 	for (size_t i = 0; i < N_OWN_FILES; i++) {
-		if (unlinkat(dir, own_files[i].name, own_files[i].flags) < 0 &&
-		    errno != ENOENT)
+		if (unlinkat(dir, own_files[i].name, own_files[i].flags) < 0 && errno != ENOENT)
 			return -1;
 	}
 	return 0;

@@ -120,8 +120,8 @@ static int plan_all(struct planner *p)
 	if (plan_filters(p) < 0)
 		return -1;
 	/* Who entered a user namespace looked before that (container/rootless.c). */
-	p->plan->protect_binary = !p->in->entered_user_namespace &&
-				  plan_must_protect_binary(p->plan, p->config);
+	p->plan->protect_binary =
+	    !p->in->entered_user_namespace && plan_must_protect_binary(p->plan, p->config);
 	return 0;
 }
 

@@ -16,8 +16,7 @@ static int open_master(struct child *child, struct error *err)
 {
 	struct statfs fs;
 	/* exec is inside already. */
-	cleanup_fd int inside =
-	    child->root < 0 ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	cleanup_fd int inside = child->root < 0 ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 	cleanup_fd int master = path_open_in_root(child->root < 0 ? inside : child->root,
 						  "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0);
 

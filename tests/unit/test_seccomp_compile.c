@@ -276,8 +276,8 @@ static void a_rule_with_notify_makes_a_listener(void **state)
 	compiles(f, "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"listenerPath\": \"/a\", "
 		    "\"flags\": [\"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV\"], \"syscalls\": "
 		    "[{\"names\": [\"mkdir\"], \"action\": \"SCMP_ACT_NOTIFY\"}]}");
-	assert_int_equal(f->program.flags, SECCOMP_FILTER_FLAG_NEW_LISTENER |
-					       SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+	assert_int_equal(f->program.flags,
+			 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
 }
 
 static void wrong_profiles_are_errors_with_their_path(void **state)
