@@ -156,6 +156,8 @@ int cgroup_update(struct arena *arena, const struct cgroup_unit *unit, const cha
  * and waits up to timeout_ms until it is empty. A path that is gone, or "", has nobody to kill.
  * Returns 0, or -1 with err set. */
 int cgroup_kill(const char *path, int timeout_ms, struct error *err);
+/* The same, one by one, for a group that will be used again. */
+int cgroup_kill_kept(const char *path, int timeout_ms, struct error *err);
 
 /* Sends sig to every process in the cgroup and below. Returns how many got it, or -1 with errno. */
 int cgroup_signal(const char *path, int sig);
@@ -229,6 +231,11 @@ uint64_t cgroup_stat_value(const char *text, const char *key);
  * timeout_ms), then its parents up to /runsafe, if it is below that, when they are empty. A path
  * that is gone already, or "", is fine. Returns 0, or -1 with err set. */
 int cgroup_remove(const char *path, int timeout_ms, struct error *err);
+
+/* The same for one that create made or, kept, found there: then what is below it goes and it stays
+ * (runtime.md, Delete). parents is how many of the directories above it were made as well. */
+int cgroup_remove_made(const char *path, bool kept, size_t parents, int timeout_ms,
+		       struct error *err);
 
 /* The same for a start that failed: also the parents that cgroup_create() made, when empty. */
 int cgroup_unmake(const struct cgroup *cgroup, const char *id, int timeout_ms, struct error *err);

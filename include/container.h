@@ -54,6 +54,8 @@ struct container_state {
 	char *cgroup_driver;		/* cgroupfs, systemd, disabled */
 	char *cgroup_path;		/* below the cgroup2 mount, "" for none */
 	bool cgroup_pending;		/* not made yet: who is in it is not the container's */
+	bool cgroup_kept;		/* it was there before the container, and stays */
+	uint64_t cgroup_parents;	/* how many groups above it were made for it */
 	struct cgroup_unit cgroup_unit; /* driver systemd: what the cgroup is there */
 	struct resctrl resctrl;		/* linux.intelRdt */
 	char *policy;			/* name of the policy that it was made under */

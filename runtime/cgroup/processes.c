@@ -128,7 +128,7 @@ static int wait_event(int dir, const char *key, int value, int timeout_ms)
 	}
 }
 
-/* For kernels before 5.14: frozen, the processes can not fork away from under the list. */
+/* Also for kernels before 5.14. Frozen, the processes can not fork away from under the list. */
 static void kill_one_by_one(const char *path, int dir, long long end)
 {
 	file_write_text(dir, "cgroup.freeze", "1");
@@ -138,7 +138,7 @@ static void kill_one_by_one(const char *path, int dir, long long end)
 	file_write_text(dir, "cgroup.freeze", "0");
 }
 
-int cgroup_kill(const char *path, int timeout_ms, struct error *err)
+static int kill_all(const char *path, bool kept, int timeout_ms, struct error *err)
 {
 	cleanup_fd int dir = cgroup_open(path);
 	long long end = cg_now() + timeout_ms;
@@ -148,7 +148,13 @@ int cgroup_kill(const char *path, int timeout_ms, struct error *err)
 		return 0;
 	if (dir < 0)
 		return error_errno(err, errno, "can not open the cgroup %s below " CG_MOUNT, path);
-	if (file_write_text(dir, "cgroup.kill", "1") < 0) {
+	if (wait_event(dir, "populated ", 0, 0) > 0)
+		return 0;
+	/* Seen on 6.18: what clone3(2) puts into a group that was once killed by cgroup.kill
+	 * is killed at once, since its kill_seq is compared with that of the caller's group. */
+	if (kept) {
+		kill_one_by_one(path, dir, end);
+	} else if (file_write_text(dir, "cgroup.kill", "1") < 0) {
 		if (errno == ENODEV)
 			return 0;
 		if (errno != ENOENT && errno != EOPNOTSUPP)
@@ -166,6 +172,16 @@ int cgroup_kill(const char *path, int timeout_ms, struct error *err)
 				 "its cgroup.procs",
 				 path, timeout_ms);
 	return 0;
+}
+
+int cgroup_kill(const char *path, int timeout_ms, struct error *err)
+{
+	return kill_all(path, false, timeout_ms, err);
+}
+
+int cgroup_kill_kept(const char *path, int timeout_ms, struct error *err)
+{
+	return kill_all(path, true, timeout_ms, err);
 }
 
 int cgroup_freeze(const char *path, bool frozen, int timeout_ms, struct error *err)

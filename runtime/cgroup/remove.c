@@ -47,6 +47,18 @@ static int remove_tree(int root, const char *name, int timeout_ms)
 	return remove_dir(root, name, end);
 }
 
+/* What a container made below a group that was there before it. */
+static int remove_below(int root, const char *name, int timeout_ms)
+{
+	long long end = cg_now() + timeout_ms;
+	struct cg_visit visit = {.leave = remove_child, .data = &end};
+	int dir = openat(root, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return errno == ENOENT ? 0 : -1;
+	return cg_walk(dir, &visit);
+}
+
 /* Up to most empty directories above path; who is faster wins. */
 static void remove_parents(struct arena *arena, int root, const char *path, size_t most)
 {
@@ -60,7 +72,8 @@ static void remove_parents(struct arena *arena, int root, const char *path, size
 	}
 }
 
-static int remove_with_parents(const char *path, size_t parents, int timeout_ms, struct error *err)
+static int remove_with_parents(const char *path, bool kept, size_t parents, int timeout_ms,
+			       struct error *err)
 {
 	cleanup_fd int root = -1;
 	struct arena arena = ARENA_INIT;
@@ -71,20 +84,26 @@ static int remove_with_parents(const char *path, size_t parents, int timeout_ms,
 	if (root < 0)
 		return error_errno(err, errno,
 				   "can not remove the cgroup %s: no cgroup2 at " CG_MOUNT, path);
-	if (remove_tree(root, cg_relative(path), timeout_ms) < 0)
+	if ((kept ? remove_below : remove_tree)(root, cg_relative(path), timeout_ms) < 0)
 		return error_errno(err, errno, "can not remove the cgroup %s%s", path,
 				   errno == EBUSY ? " (processes are in it)" : "");
-	remove_parents(&arena, root, path, parents);
+	remove_parents(&arena, root, path, kept ? 0 : parents);
 	arena_free(&arena);
 	return 0;
 }
 
-int cgroup_remove(const char *path, int timeout_ms, struct error *err)
+int cgroup_remove_made(const char *path, bool kept, size_t parents, int timeout_ms,
+		       struct error *err)
 {
 	/* Parents that are runsafe's own go with the last group in them. */
 	bool own = strncmp(path, CG_OWN "/", strlen(CG_OWN "/")) == 0;
 
-	return remove_with_parents(path, own ? SIZE_MAX : 0, timeout_ms, err);
+	return remove_with_parents(path, kept, own ? SIZE_MAX : parents, timeout_ms, err);
+}
+
+int cgroup_remove(const char *path, int timeout_ms, struct error *err)
+{
+	return cgroup_remove_made(path, false, 0, timeout_ms, err);
 }
 
 int cgroup_unmake(const struct cgroup *cgroup, const char *id, int timeout_ms, struct error *err)
@@ -93,5 +112,6 @@ int cgroup_unmake(const struct cgroup *cgroup, const char *id, int timeout_ms, s
 		return cgroup->made
 			   ? cgroup_remove_unit(&cgroup->unit, id, cgroup->path, timeout_ms, err)
 			   : 0;
-	return remove_with_parents(cgroup->path, cgroup->made_parents, timeout_ms, err);
+	return remove_with_parents(cgroup->path, !cgroup->made, cgroup->made_parents, timeout_ms,
+				   err);
 }

@@ -49,10 +49,12 @@ static int remove_cgroup(const struct container_state *state, struct error *err)
 	}
 	cleanup_fd int dir = cgroup_open(path);
 
-	if ((dir >= 0 || errno != ENOENT) && cgroup_kill(path, KILL_TIMEOUT_MS, err) < 0)
+	if ((dir >= 0 || errno != ENOENT) &&
+	    (state->cgroup_kept ? cgroup_kill_kept : cgroup_kill)(path, KILL_TIMEOUT_MS, err) < 0)
 		return error_wrap(err, "%s", state->id);
 	/* Also when it is gone, or was never made: a parent of runsafe's own can be there alone. */
-	if (cgroup_remove(path, CGROUP_TIMEOUT_MS, err) < 0)
+	if (cgroup_remove_made(path, state->cgroup_kept, state->cgroup_parents, CGROUP_TIMEOUT_MS,
+			       err) < 0)
 		return error_wrap(err, "%s", state->id);
 	return 0;
 }

@@ -53,7 +53,8 @@ static int signal_all(const struct container_state *state, enum container_status
 	/* Processes may be left when the first one has ended: shims send KILL to all of them then.
 	 */
 	if (sig == SIGKILL && status != STATUS_STOPPED)
-		return cgroup_kill(path, KILL_TIMEOUT_MS, err);
+		return (state->cgroup_kept ? cgroup_kill_kept : cgroup_kill)(path, KILL_TIMEOUT_MS,
+									     err);
 	n = cgroup_signal(path, sig);
 	if (n == 0 || (n < 0 && errno == ENOENT))
 		return not_running(state->id, err);

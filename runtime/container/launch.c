@@ -419,7 +419,8 @@ void launch_undo(struct launch *l)
 	sandbox_abandon(&l->sandbox);
 	net_devices_return(&l->net_move);
 	if (l->cgroup.dir >= 0 || l->cgroup.made) {
-		(void)cgroup_kill(l->cgroup.path, KILL_TIMEOUT_MS, &ignored);
+		(void)(l->cgroup.made ? cgroup_kill : cgroup_kill_kept)(l->cgroup.path,
+									KILL_TIMEOUT_MS, &ignored);
 		(void)cgroup_unmake(&l->cgroup, l->create->id, KILL_TIMEOUT_MS, &ignored);
 	}
 	(void)container_remove_rdt(l->arena, &l->container.state, &ignored);

@@ -63,8 +63,10 @@ static const struct json_table marker_table = {.size = sizeof(struct state_file)
 					       .present_offset = JSON_NO_OFFSET,
 					       .key_offset = JSON_NO_OFFSET};
 
+#define MAX_FIELDS 40
+
 /* config's own table is known only at run time. */
-static void make_fields(struct json_field fields[32])
+static void make_fields(struct json_field fields[MAX_FIELDS])
 {
 	const struct json_field all[] = {
 	    {.key = MARKER, .kind = JSON_OPT_I64, .offset = AT(form)},
@@ -102,6 +104,8 @@ static void make_fields(struct json_field fields[32])
 	    {.key = "rootDevice", .kind = JSON_U64, .offset = AT(state.root_device)},
 	    {.key = "rootInode", .kind = JSON_U64, .offset = AT(state.root_inode)},
 	    {.key = "cgroupPending", .kind = JSON_BOOL, .offset = AT(state.cgroup_pending)},
+	    {.key = "cgroupKept", .kind = JSON_BOOL, .offset = AT(state.cgroup_kept)},
+	    {.key = "cgroupParents", .kind = JSON_U64, .offset = AT(state.cgroup_parents)},
 	    {.key = "ownPidNamespace", .kind = JSON_BOOL, .offset = AT(state.own_pid_namespace)},
 	    {.key = "config",
 	     .kind = JSON_OBJECT,
@@ -114,7 +118,7 @@ static void make_fields(struct json_field fields[32])
 	     .table = &finding_table},
 	    {.key = NULL}};
 
-	_Static_assert(sizeof(all) <= 32 * sizeof(all[0]), "make_fields() needs more room");
+	_Static_assert(sizeof(all) <= MAX_FIELDS * sizeof(all[0]), "make_fields() needs more room");
 	memcpy(fields, all, sizeof(all));
 }
 
@@ -155,7 +159,7 @@ static bool has_marker(struct arena *arena, const char *text, size_t length)
 static int parse(struct arena *arena, const char *id, const char *text, size_t length,
 		 struct container_state *out, struct error *err)
 {
-	struct json_field fields[32];
+	struct json_field fields[MAX_FIELDS];
 	const struct json_table table = {.size = sizeof(struct state_file),
 					 .fields = fields,
 					 .present_offset = JSON_NO_OFFSET,
@@ -283,6 +287,10 @@ static const char *state_text(struct arena *arena, const struct container_state 
 	json_u64(&w, "rootDevice", state->root_device);
 	json_u64(&w, "rootInode", state->root_inode);
 	json_bool(&w, "cgroupPending", state->cgroup_pending);
+	if (state->cgroup_kept)
+		json_bool(&w, "cgroupKept", true);
+	if (state->cgroup_parents)
+		json_u64(&w, "cgroupParents", state->cgroup_parents);
 	json_bool(&w, "ownPidNamespace", state->own_pid_namespace);
 	json_bool(&w, "builtinSeccomp", state->builtin_seccomp);
 	json_string_list(&w, "policyTmpfs", &state->policy_tmpfs);

@@ -37,6 +37,8 @@ int launch_make_cgroup(struct launch *l, struct error *err)
 	l->container.state.cgroup_path = l->cgroup.path;
 	l->container.state.cgroup_unit = l->cgroup.unit;
 	l->container.state.cgroup_pending = false;
+	l->container.state.cgroup_kept = l->cgroup.dir >= 0 && !l->cgroup.made;
+	l->container.state.cgroup_parents = l->cgroup.made_parents;
 	l->container.state.findings = l->findings;
 	return 0;
 }

@@ -103,6 +103,42 @@ def test_runtime_lifecycle_12_delete_undoes_create_and_no_more(oci, plain, folde
         holder.wait()
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_runtime_delete_4_a_cgroup_that_was_there_stays(oci, plain, force):
+    """A cgroup that an engine made beforehand is there afterwards, without what was made in it; and a
+    start that fails leaves it, too."""
+    with group(f"/{oci.prefix}-there") as there:
+        plain.set("linux.cgroupsPath", f"/{oci.prefix}-there")
+        name = oci.running(plain)
+        (there / "inner").mkdir()
+        if not force:
+            oci.ok("kill", name, "KILL")
+            oci.wait_status(name, "stopped")
+        oci.delete(name, *(["--force"] if force else []))
+        assert there.is_dir() and not (there / "inner").exists()
+        oci.create_fails(plain.set("hooks", {"createRuntime": [{"path": "/bin/false"}]}), "hooks")
+        assert there.is_dir()
+
+
+def test_runtime_delete_3_the_groups_above_that_were_made_go(oci, plain):
+    """Groups above the container's that create made are deleted with it; those that are another's by
+    now stay until that one goes."""
+    top = harness.CGROUP / f"{oci.prefix}-top"
+    plain.set("linux.cgroupsPath", f"/{top.name}/middle/one")
+    first = oci.running(plain)
+    second = oci.running(plain.set("linux.cgroupsPath", f"/{top.name}/middle/two"))
+    oci.delete(first, "--force")
+    assert (top / "middle/two").is_dir() and not (top / "middle/one").exists()
+    oci.delete(second, "--force")
+    assert not (top / "middle/two").exists()
+    # Who made them is gone by now: what is empty then stays, since it may be somebody's.
+    (top / "middle").rmdir()
+    top.rmdir()
+    third = oci.running(plain.set("linux.cgroupsPath", f"/{top.name}/middle/three"))
+    oci.delete(third, "--force")
+    assert not top.exists()
+
+
 @pytest.mark.parametrize("command", [["start"], ["delete"], ["create"], ["kill", "KILLL"],
                                      ["exec", "--user", "root"]])
 def test_runtime_errors_1_an_error_changes_nothing(oci, plain, command):
