@@ -43,7 +43,7 @@ int criu_open_dirs(const struct criu_options *o, bool make, struct criu_dirs *ou
 		if (*fds[i] < 0)
 			return error_errno(err, errno, "%s: opening %s", option, paths[i]);
 	}
-	return 0;
+	return criu_check_dirs(out, make, err);
 }
 
 void criu_close_dirs(struct criu_dirs *dirs)
@@ -438,7 +438,8 @@ int criu_talk(struct arena *arena, struct criu *criu, enum criu_type type, const
 	int more;
 
 	/* The log of an earlier one would speak for this one. The file stays: Podman labels it. */
-	cleanup_fd int log = openat(dirs->work, dirs->log, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	cleanup_fd int log =
+	    openat(dirs->work, dirs->log, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
 	fd_cleanup(&log);
 	if (send_request(arena, criu->socket, type, opts, false, err) < 0) {
 		/* It may have said why it is gone. */

@@ -108,6 +108,13 @@ int criu_open_dirs(const struct criu_options *options, bool make, struct criu_di
 		   struct error *err);
 void criu_close_dirs(struct criu_dirs *dirs);
 
+/*
+ * criu follows symbolic links and is root: an image must not be one (its content would come into
+ * the container), nor a file that criu writes (that of a dump when dump is true, else of a
+ * restore). Returns 0, or -1 with err set.
+ */
+int criu_check_dirs(const struct criu_dirs *dirs, bool dump, struct error *err);
+
 /* What dump and restore have in common, by the caller's options; settings for criu are the machine
  * owner's, or those of the annotation org.criu.config where the container's policy takes it. */
 int criu_common(struct wire *opts, const struct criu_options *options, const struct criu_dirs *dirs,

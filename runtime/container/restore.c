@@ -20,6 +20,7 @@ struct restoring {
 	const struct criu_options *options;
 	struct criu_dirs dirs;
 	struct criu criu;
+	pid_t verified; /* the first process, once restore_verify() has found it as it is to be */
 	bool hooks_done;
 	bool signals_begun;
 };
@@ -79,6 +80,7 @@ static int before_resume(struct restoring *r, struct error *err)
 
 	if (run_hooks(r, err) == 0 && sandbox_write_sysctls(&l->plan, l->sandbox.pidfd, err) == 0 &&
 	    restore_verify(l, l->sandbox.pid, err) == 0) {
+		r->verified = l->sandbox.pid;
 		if (l->create->detach)
 			return 0;
 		r->signals_begun = true;
@@ -267,6 +269,12 @@ static int run_criu(struct restoring *r, struct error *err)
 				   &pid, err);
 	if (result == 0)
 		result = adopt(l, pid, err);
+	/* A success without the question "pre-resume" is one that nobody has looked at. */
+	if (result == 0 && r->verified != pid)
+		result = error_set(err,
+				   "criu did not let runsafe look at process %d before it ran on; "
+				   "it was killed",
+				   (int)pid);
 	return result;
 }
 
