@@ -192,6 +192,10 @@ int container_open(struct arena *arena, const char *root, const char *id, bool l
 		return open_failed(root, id, err);
 	if (state_file_read(arena, dir, id, &out->state, err) < 0)
 		return -1;
+	/* Who can write to ROOT can give a folder another one's name. */
+	if (strcmp(out->state.id, id) != 0)
+		return error_set(err, "container %s: the state in %s/%s is that of container %s",
+				 id, root, id, out->state.id);
 	out->dir = fd_take(&dir);
 	see_abandoned(out, lock);
 	return 0;
@@ -274,9 +278,18 @@ static int remove_own_files(int dir)
 	return 0;
 }
 
+/* Who owns a folder can exchange what root puts there, such as a socket that is to be made 0777. */
+static bool is_ours(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid());
+}
+
 /*
  * Makes ROOT/ID, or takes debris over, and locks it. Returns the descriptor; -1 with errno set,
- * EEXIST when the id is in use, EAGAIN when somebody took the directory away meanwhile.
+ * EEXIST when the id is in use, EAGAIN when somebody took the directory away meanwhile, ESTALE
+ * when another user made it.
  */
 static int make_entry(int root, const char *id)
 {
@@ -288,6 +301,10 @@ static int make_entry(int root, const char *id)
 
 	if (dir < 0) {
 		errno = errno == ENOENT ? EAGAIN : says_missing(errno) ? EEXIST : errno;
+		return -1;
+	}
+	if (!is_ours(dir)) {
+		errno = ESTALE;
 		return -1;
 	}
 	if (lock_dir(dir, made ? LOCK_EX : LOCK_EX | LOCK_NB) < 0) {
@@ -324,6 +341,11 @@ int container_make(struct arena *arena, const char *root, const char *id, struct
 	} while (out->dir < 0 && errno == EAGAIN);
 	if (out->dir < 0 && errno == EEXIST)
 		return id_in_use(id, err);
+	if (out->dir < 0 && errno == ESTALE)
+		return error_set(err,
+				 "the state directory %s/%s was made by another user, who could "
+				 "exchange what is in it: take it away, or choose another --root",
+				 root, id);
 	if (out->dir < 0)
 		return error_errno(err, errno, "cannot make the state directory %s/%s", root, id);
 	out->state.id = arena_strdup(arena, id);
