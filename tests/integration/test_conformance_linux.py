@@ -200,6 +200,24 @@ def test_linux_seccomp_4_one_state_a_connection(oci, plain, agent, folder):  # n
     assert len(there.fds) == 2
 
 
+@pytest.mark.parametrize("word,arrives", [("slave", True), ("rslave", True), ("private", False),
+                                          ("unbindable", False), ("shared", False), (None, False)])
+def test_linux_propagation_2_a_slave_gets_what_the_host_mounts(oci, plain, word, arrives):
+    """What the host mounts below the rootfs appears in a container whose rootfs is a slave, and in no
+    other; shared is a peer group of the container's own."""
+    with host_mount(plain.path, "--bind", plain.path):
+        subprocess.run(["mount", "-n", "--make-shared", plain.path], check=True)
+        if word:
+            plain.set("linux.rootfsPropagation", word)
+        name = oci.create(plain.sh("cat /opt/later 2>/dev/null; true"))
+        with host_mount(plain.rootfs / "opt", "-t", "tmpfs", "tmpfs"):
+            (plain.rootfs / "opt/later").write_text("later\n")
+            oci.start(name)
+            oci.wait_status(name, "stopped")
+        assert oci.output(name) == ("later\n" if arrives else "")
+        oci.delete(name)
+
+
 @pytest.mark.parametrize("key", ["maskedPaths", "readonlyPaths"])
 @pytest.mark.parametrize("path", ["proc/kcore", "./proc", ""])
 def test_linux_paths_1_are_absolute(oci, plain, key, path):
