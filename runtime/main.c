@@ -148,21 +148,24 @@ static bool is_root(void)
 	return geteuid() == 0 && (!sys_in_user_namespace() || (user && strcmp(user, "root") == 0));
 }
 
-static int choose_root(struct arena *arena, const char *given, const char **root, struct error *err)
+static const char *default_root(struct arena *arena)
 {
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
+
+	if (!is_root() && runtime_dir && *runtime_dir)
+		return arena_printf(arena, "%s/runsafe", runtime_dir);
+	return geteuid() == 0 ? "/run/runsafe"
+			      : arena_printf(arena, "/run/user/%u/runsafe", geteuid());
+}
+
+static int choose_root(struct arena *arena, const char *given, const char **root, struct error *err)
+{
 	char *here;
 
 	if (given && !*given)
 		return error_set(err, "option --root: expected a directory, got \"\"");
-	if (!given && is_root())
-		given = "/run/runsafe";
-	else if (!given && runtime_dir && *runtime_dir)
-		given = arena_printf(arena, "%s/runsafe", runtime_dir);
-	else if (!given && geteuid() == 0)
-		given = "/run/runsafe";
-	else if (!given)
-		given = arena_printf(arena, "/run/user/%u/runsafe", geteuid());
+	if (!given)
+		given = default_root(arena);
 	if (given[0] != '/') {
 		here = get_current_dir_name();
 		if (!here)

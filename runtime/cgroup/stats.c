@@ -46,6 +46,14 @@ uint64_t cgroup_stat_value(const char *text, const char *key)
 	return 0;
 }
 
+/* What follows key in the line; "" without it. */
+static const char *after(const char *line, const char *key)
+{
+	const char *at = strstr(line, key);
+
+	return at ? at + strlen(key) : "";
+}
+
 /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" */
 static void read_psi(struct arena *arena, int dir, const char *name, struct cgroup_psi *out)
 {
@@ -54,15 +62,17 @@ static void read_psi(struct arena *arena, int dir, const char *name, struct cgro
 
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		struct cgroup_pressure p = {.set = true};
-		char kind[8];
+		const struct cgroup_pressure p = {
+		    .set = true,
+		    .avg10 = strtod(after(line, " avg10="), NULL),
+		    .avg60 = strtod(after(line, " avg60="), NULL),
+		    .avg300 = strtod(after(line, " avg300="), NULL),
+		    .total = strtoull(after(line, " total="), NULL, 10),
+		};
 
-		if (sscanf(line, "%7s avg10=%lf avg60=%lf avg300=%lf total=%" SCNu64, kind,
-			   &p.avg10, &p.avg60, &p.avg300, &p.total) != 5)
-			continue;
-		if (strcmp(kind, "some") == 0)
+		if (strncmp(line, "some ", 5) == 0)
 			out->some = p;
-		else if (strcmp(kind, "full") == 0)
+		else if (strncmp(line, "full ", 5) == 0)
 			out->full = p;
 	}
 }
@@ -118,19 +128,16 @@ static void read_memory(struct arena *arena, int dir, struct cgroup_stats *out)
 
 static void add_io(struct arena *arena, char *line, struct cgroup_stats *out)
 {
-	struct cgroup_io io = {.major = 0};
-	char *save = NULL;
-	int length = 0;
+	char *end;
+	struct cgroup_io io = {.major = (unsigned int)strtoul(line, &end, 10)};
 
-	if (sscanf(line, "%u:%u%n", &io.major, &io.minor, &length) != 2)
+	if (end == line || *end != ':')
 		return;
-	for (char *word = strtok_r(line + length, " ", &save); word;
-	     word = strtok_r(NULL, " ", &save)) {
-		sscanf(word, "rbytes=%" SCNu64, &io.read_bytes);
-		sscanf(word, "wbytes=%" SCNu64, &io.written_bytes);
-		sscanf(word, "rios=%" SCNu64, &io.reads);
-		sscanf(word, "wios=%" SCNu64, &io.writes);
-	}
+	io.minor = (unsigned int)strtoul(end + 1, NULL, 10);
+	io.read_bytes = strtoull(after(line, " rbytes="), NULL, 10);
+	io.written_bytes = strtoull(after(line, " wbytes="), NULL, 10);
+	io.reads = strtoull(after(line, " rios="), NULL, 10);
+	io.writes = strtoull(after(line, " wios="), NULL, 10);
 	out->io = arena_grow(arena, out->io, out->n_io, sizeof(*out->io));
 	out->io[out->n_io++] = io;
 }

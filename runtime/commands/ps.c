@@ -130,7 +130,7 @@ static bool has_pid(const pid_t *pids, size_t n, long pid)
 static int print_table(struct arena *arena, char **argv, const pid_t *pids, size_t n,
 		       struct error *err)
 {
-	char *output;
+	char *output = NULL;
 	char *save = NULL;
 	size_t column = 0;
 

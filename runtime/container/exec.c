@@ -160,7 +160,7 @@ static int go(struct launch *l, const struct exec_options *exec, struct error *e
 	if (result == 0)
 		return 0;
 	sandbox_abandon(&l->sandbox);
-	if (l->wrote_pid_file)
+	if (l->wrote_pid_file && exec->pid_file)
 		(void)unlink(exec->pid_file);
 	return -1;
 }

@@ -35,6 +35,7 @@ static int take(const struct nlmsghdr *message, void *context)
 		return MNL_CB_OK;
 	struct nlmsghdr *copy = arena_alloc(list->arena, message->nlmsg_len);
 	memcpy(copy, message, message->nlmsg_len);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): they are pointers. */
 	list->items = arena_grow(list->arena, list->items, list->n, sizeof(*list->items));
 	list->items[list->n++] = copy;
 	return MNL_CB_OK;

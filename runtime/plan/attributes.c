@@ -211,7 +211,7 @@ static int parse_set(struct planner *p, const char *path, const char *text, unsi
 		     struct plan_number_set *out)
 {
 	const char *at = skip_spaces(text);
-	unsigned long first, last;
+	unsigned long first = 0, last = 0;
 	size_t n_words = (limit + WORD_BITS - 1) / WORD_BITS;
 	unsigned long *words = arena_alloc(p->arena, n_words * sizeof(*words));
 

@@ -21,6 +21,7 @@ static int read_map(const struct plan *plan, pid_t pid, const char *file, struct
 	size_t used = 0;
 	ssize_t n;
 
+	out->text[0] = '\0';
 	snprintf(path, sizeof(path), "%d/%s", pid, file);
 	cleanup_fd int fd = openat(plan->proc, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
