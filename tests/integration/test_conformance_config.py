@@ -120,7 +120,8 @@ def test_config_extensibility_1_unknown_properties_are_ignored(oci, plain, path,
     ("process.user.uid", -1), ("process.user.uid", 4294967296), ("process.user.umask", "077"),
     ("mounts", [{"destination": "/x", "type": 5}])])
 def test_config_valid_values_1_others_are_an_error(oci, plain, path, value):
-    """A value that is not valid, or that runsafe does not support, is an error that names its place."""
+    """A value that is not valid, or that runsafe does not support, is an error that names its
+    place."""
     oci.create_fails(plain.set(path, value), path.split(".")[-1].rstrip("s"))
 
 

@@ -1,5 +1,5 @@
-"""config-linux.md of the runtime specification 1.3.0: what has no test elsewhere. Each is named after
-its line in tests/conformance/requirements; the docstrings are our words."""
+"""config-linux.md of the runtime specification 1.3.0: what has no test elsewhere. Each is named
+after its line in tests/conformance/requirements; the docstrings are our words."""
 
 import os
 import pathlib
@@ -203,8 +203,8 @@ def test_linux_seccomp_4_one_state_a_connection(oci, plain, agent, folder):  # n
 @pytest.mark.parametrize("word,arrives", [("slave", True), ("rslave", True), ("private", False),
                                           ("unbindable", False), ("shared", False), (None, False)])
 def test_linux_propagation_2_a_slave_gets_what_the_host_mounts(oci, plain, word, arrives):
-    """What the host mounts below the rootfs appears in a container whose rootfs is a slave, and in no
-    other; shared is a peer group of the container's own."""
+    """What the host mounts below the rootfs appears in a container whose rootfs is a slave, and in
+    no other; shared is a peer group of the container's own."""
     with host_mount(plain.path, "--bind", plain.path):
         subprocess.run(["mount", "-n", "--make-shared", plain.path], check=True)
         if word:
@@ -236,8 +236,8 @@ def test_linux_masked_paths_1_can_not_be_read(oci, plain):
 
 @pytest.fixture
 def resctrl(oci, folder):
-    """A create that finds in its mountinfo a resctrl at .top, a folder made to look like one: the class
-    "gold" is there. No machine of ours has the hardware."""
+    """A create that finds in its mountinfo a resctrl at .top, a folder made to look like one: the
+    class "gold" is there. No machine of ours has the hardware."""
     top = folder / "resctrl"
     for place in (top, top / "gold"):
         place.mkdir()
@@ -277,7 +277,8 @@ def test_linux_intel_rdt_2_nothing_is_touched_without_it(oci, plain, resctrl):
 
 
 def test_linux_intel_rdt_3_the_process_is_in_the_class(oci, plain, resctrl):
-    """The process is written to the tasks of the class that closID names, which is left as it is."""
+    """The process is written to the tasks of the class that closID names, which is left as it
+    is."""
     plain.set("linux.intelRdt", {"closID": "gold"}).args("/bin/sleep", "1000")
     before = look(resctrl.top)
     name, done = resctrl(plain)
@@ -295,7 +296,8 @@ def test_linux_intel_rdt_5_a_class_alone_has_to_be_there(oci, plain, resctrl):
 
 @pytest.mark.parametrize("schema,fits", [("L3:0=ff", True), ("L3:0=f0", False)])
 def test_linux_intel_rdt_7_schemata_are_compared(oci, plain, resctrl, schema, fits):
-    """closID with schemata, and the class is there: they are compared, and an error where they differ."""
+    """closID with schemata, and the class is there: they are compared, and an error where they
+    differ."""
     plain.set("linux.intelRdt", {"closID": "gold", "l3CacheSchema": schema})
     _, done = resctrl(plain.args("/bin/sleep", "1000"))
     assert (done.status == 0) == fits, done
@@ -304,8 +306,8 @@ def test_linux_intel_rdt_7_schemata_are_compared(oci, plain, resctrl, schema, fi
 
 
 def test_linux_intel_rdt_4_schemata_are_one_value(oci, plain, resctrl):
-    """Both schemata are written as one value, to a class that is made. In this folder the kernel puts
-    no files into it, so it ends there: with an error, and the class is gone again."""
+    """Both schemata are written as one value, to a class that is made. In this folder the kernel
+    puts no files into it, so it ends there: with an error, and the class is gone again."""
     plain.set("linux.intelRdt", {"l3CacheSchema": "L3:0=f", "memBwSchema": "MB:0=20"})
     name, done = resctrl(plain)
     assert done.status == 1 and 'writing "L3:0=f\\nMB:0=20" to schemata' in done.err, done
@@ -317,8 +319,8 @@ def test_linux_intel_rdt_4_schemata_are_one_value(oci, plain, resctrl):
     ("schemata", ["L3:0=f\nMB:0=20"]), ("schemata", ["MB:0=20", "L3:0=f\n"]),
     ("closID", "../other"), ("closID", "a/b"), ("closID", "..")])
 def test_linux_intel_rdt_10_forms(oci, plain, resctrl, key, value):
-    """memBwSchema starts with MB: and has no line break, nor has a line of schemata; closID is the name
-    of a class, and no path."""
+    """memBwSchema starts with MB: and has no line break, nor has a line of schemata; closID is the
+    name of a class, and no path."""
     before = look(resctrl.top)
     _, done = resctrl(plain.set("linux.intelRdt", {"closID": "gold", key: value}))
     assert done.status == 1 and f"linux.intelRdt.{key}" in done.err, done

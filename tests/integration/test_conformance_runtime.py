@@ -1,5 +1,5 @@
-"""runtime.md and runtime-linux.md of the runtime specification 1.3.0: what has no test elsewhere. Each
-is named after its line in tests/conformance/requirements; the docstrings are our words."""
+"""runtime.md and runtime-linux.md of the runtime specification 1.3.0: what has no test elsewhere.
+Each is named after its line in tests/conformance/requirements; the docstrings are our words."""
 
 import json
 import os
@@ -105,8 +105,8 @@ def test_runtime_lifecycle_12_delete_undoes_create_and_no_more(oci, plain, folde
 
 @pytest.mark.parametrize("force", [False, True])
 def test_runtime_delete_4_a_cgroup_that_was_there_stays(oci, plain, force):
-    """A cgroup that an engine made beforehand is there afterwards, without what was made in it; and a
-    start that fails leaves it, too."""
+    """A cgroup that an engine made beforehand is there afterwards, without what was made in it; and
+    a start that fails leaves it, too."""
     with group(f"/{oci.prefix}-there") as there:
         plain.set("linux.cgroupsPath", f"/{oci.prefix}-there")
         name = oci.running(plain)
@@ -121,8 +121,8 @@ def test_runtime_delete_4_a_cgroup_that_was_there_stays(oci, plain, force):
 
 
 def test_runtime_delete_3_the_groups_above_that_were_made_go(oci, plain):
-    """Groups above the container's that create made are deleted with it; those that are another's by
-    now stay until that one goes."""
+    """Groups above the container's that create made are deleted with it; those that are another's
+    by now stay until that one goes."""
     top = harness.CGROUP / f"{oci.prefix}-top"
     plain.set("linux.cgroupsPath", f"/{top.name}/middle/one")
     first = oci.running(plain)

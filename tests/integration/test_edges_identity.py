@@ -1,5 +1,6 @@
-"""Issue 3, "The edges that other runtimes got wrong": capabilities across exec for uid 0 and others,
-with and without ambient, with securebits; supplementary groups; umask. Exec from a runtime in a chroot."""
+"""Issue 3, "The edges that other runtimes got wrong": capabilities across exec for uid 0 and
+others, with and without ambient, with securebits; supplementary groups; umask. Exec from a runtime
+in a chroot."""
 
 import ctypes
 import os
@@ -36,8 +37,8 @@ def as_user(bundle, uid):
     (0, (), TWO), (0, ("CAP_KILL",), TWO), (1000, (), set()), (1000, ("CAP_KILL",), {"CAP_KILL"})])
 @pytest.mark.parametrize("how", ["program", "its child", "exec"])
 def test_capabilities_across_exec(oci, plain, uid, ambient, kept, how):
-    """capabilities(7): root's come back from the bounding set at each execve(2); any other user's are
-    what is ambient. What runs first, what that runs, and what `exec` runs are alike."""
+    """capabilities(7): root's come back from the bounding set at each execve(2); any other user's
+    are what is ambient. What runs first, what that runs, and what `exec` runs are alike."""
     as_user(sets(plain, *TWO, ambient=ambient), uid)
     if how == "exec":
         result = oci("exec", oci.running(plain), "cat", "/proc/self/status")
@@ -64,8 +65,8 @@ BITS = [NO_FIXUP, NOROOT, NOROOT | NO_FIXUP, NOROOT | NOROOT_LOCKED, NO_FIXUP | 
 
 
 def securely(bits, command):
-    """The runtime's caller has these bits; and all capabilities ambient too, since with NOROOT being
-    root gives it none."""
+    """The runtime's caller has these bits; and all capabilities ambient too, since with NOROOT
+    being root gives it none."""
     libc = ctypes.CDLL(None, use_errno=True)
     status = pathlib.Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
     ours = int(status.split("CapPrm:")[1].split()[0], 16)
@@ -88,8 +89,8 @@ def securely(bits, command):
 @pytest.mark.parametrize("uid,ambient,most", [
     (0, (), TWO), (1000, (), set()), (1000, ("CAP_KILL",), {"CAP_KILL"})])
 def test_securebits_of_the_caller_give_nobody_more(oci, plain, bits, uid, ambient, most):
-    """Without the kernel's fix-up a change of the user would leave all capabilities: whatever bits the
-    caller has, the workload has no more than config.json gives, or does not start."""
+    """Without the kernel's fix-up a change of the user would leave all capabilities: whatever bits
+    the caller has, the workload has no more than config.json gives, or does not start."""
     as_user(sets(plain, *TWO, ambient=ambient), uid)
     done = securely(bits, oci.command("run", "-b", plain.sh(STATUS).path, oci.id()))
     assert done.returncode == 0, done

@@ -1,6 +1,6 @@
-"""Issue 3, "The edges that other runtimes got wrong": a mount over /proc, over /dev, a file over a file,
-a destination that does not exist on a read-only root, shared and slave propagation in both directions,
-recursive read-only on submounts."""
+"""Issue 3, "The edges that other runtimes got wrong": a mount over /proc, over /dev, a file over a
+file, a destination that does not exist on a read-only root, shared and slave propagation in both
+directions, recursive read-only on submounts."""
 
 import os
 import subprocess
@@ -75,7 +75,8 @@ def test_a_second_procfs_over_the_first_has_the_masks(oci, plain):
 
 
 def test_a_container_without_proc_starts(oci, plain):
-    """procfs is a SHOULD: a bundle without it works, and what needs it in the start does not show."""
+    """procfs is a SHOULD: a bundle without it works, and what needs it in the start does not
+    show."""
     no_proc(plain).set("linux.maskedPaths", ["/proc/kcore"]).set("linux.readonlyPaths", ["/proc/sys"])
     assert oci.sh(plain, "ls /proc; echo end").lines == ["end"]
 
@@ -181,8 +182,8 @@ def test_a_missing_destination_with_a_read_only_root(runsafe, plain, source, kin
 
 @pytest.mark.parametrize("kind", ["directory", "file"])
 def test_a_missing_destination_where_nothing_can_be_made(oci, plain, source, kind):
-    """A rootfs on a file system that is read-only itself: an error that names the place, and nothing
-    is left."""
+    """A rootfs on a file system that is read-only itself: an error that names the place, and
+    nothing is left."""
     bind(plain, source / "file" if kind == "file" else source, "/not/there/yet", "rbind")
     with host_mount(plain.rootfs, "--bind", "-o", "ro", plain.rootfs):
         oci.create_fails(plain, "/not/there/yet", "read-only file system")
@@ -204,8 +205,8 @@ def test_a_missing_destination_in_a_read_only_volume_is_an_error(oci, plain, sou
     ("rshared", True, True), ("shared", True, True), ("rslave", True, False), ("slave", True, False),
     ("rprivate", False, False), ("private", False, False), (None, False, False)])
 def test_propagation_in_both_directions(oci, plain, shared, word, from_host, from_container):  # noqa: F811
-    """mount_namespaces(7): shared sends and receives, slave receives only, private does neither; and
-    what was mounted goes away on the other side when it is taken away."""
+    """mount_namespaces(7): shared sends and receives, slave receives only, private does neither;
+    and what was mounted goes away on the other side when it is taken away."""
     bind(plain, shared, "/opt", "rbind", *[word] if word else [])
     # "rprivate" would reach the volume as well, and make a private mount of a slave.
     plain.set("linux.rootfsPropagation", "shared" if from_container else "private")
@@ -290,7 +291,8 @@ def test_rro_leaves_the_source_writable(oci, plain, tree):
 
 
 def test_rro_of_a_submount_that_a_user_namespace_may_not_unlock(oci, plain, tree):
-    """mount_namespaces(7): flags of the host's mounts are locked there, and read-only may be added."""
+    """mount_namespaces(7): flags of the host's mounts are locked there, and read-only may be
+    added."""
     mapping = [{"containerID": 0, "hostID": 100000, "size": 65536}]
     plain.namespace("user").set("linux.uidMappings", mapping).set("linux.gidMappings", mapping)
     for place in (tree, tree / "below", tree / "below/deep"):
