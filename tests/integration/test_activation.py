@@ -3,11 +3,13 @@ service is ready (sd_notify(3))."""
 
 import os
 import socket
+import subprocess
 import time
 
 import pytest
 
 import harness
+import workload
 
 NOTIFY = "/run/notify/notify.sock"
 
@@ -42,34 +44,19 @@ def env(folder):
 
 
 @pytest.fixture
-def ready(bundle, probe_notify):
+def ready(bundle, say):
     """A workload that does something, says a text to its socket, and goes on."""
     def make(*texts, before="", after="exec sleep 1000"):
-        bundle.file("/bin/say", probe_notify, 0o755)
+        bundle.file("/bin/say", say, 0o755)
         says = "".join(f"/bin/say $NOTIFY_SOCKET '{text}'; " for text in texts)
         return bundle.sh(f"{before} {says} {after}")
     return make
 
 
 @pytest.fixture(scope="session")
-def probe_notify(tmp_path_factory):
+def say(tmp_path_factory):
     """A static program that sends its second argument to the datagram socket of its first."""
-    import subprocess
-    folder = tmp_path_factory.mktemp("say")
-    (folder / "say.c").write_text(r"""
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-int main(int argc, char **argv)
-{
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-    strncpy(to.sun_path, argv[1], sizeof(to.sun_path) - 1);
-    return argc != 3 || sendto(fd, argv[2], strlen(argv[2]), 0, (void *)&to, sizeof(to)) < 0;
-}
-""")
-    subprocess.run(["gcc", "-static", "-o", folder / "say", folder / "say.c"], check=True)
-    return (folder / "say").read_bytes()
+    return workload.build_probe("say", tmp_path_factory.mktemp("say")).read_bytes()
 
 
 def test_start_waits_until_the_workload_is_ready(runsafe, ready, manager, env):
@@ -156,8 +143,6 @@ def listening():
 
 def activated(runsafe, listening, *args, **env):
     """The command with the sockets on 3 and 4."""
-    import subprocess
-
     def place():
         high = [os.dup2(fd, 50 + i) for i, fd in enumerate(listening)]
         for i, fd in enumerate(high):
