@@ -93,23 +93,39 @@ static uint32_t host_id(const struct config_id_mapping *map, size_t n, uint32_t 
 	return id;
 }
 
-/* Real, effective, saved and file system uid: none may be root's, where the plan has another. */
-static bool has_root(const struct launch *l, const char *status)
+/* Whether a line of /proc/PID/status has that id; a doubt is answered against us. */
+static bool has_id(const char *status, const char *line, uint32_t id)
 {
-	const struct config_linux *linux_ = &l->config.linux_;
-	uint32_t root = host_id(linux_->uid_mappings, linux_->n_uid_mappings, 0);
-	const char *at = strstr(status, "\nUid:");
+	const char *at = strstr(status, line);
 	char *end;
 
 	if (!at)
 		return true;
-	at += strlen("\nUid:");
-	for (int i = 0; i < 4; i++) {
-		if (strtoul(at, &end, 10) == root || end == at)
+	for (at += strlen(line); at += strspn(at, " \t"), *at && *at != '\n'; at = end) {
+		if (strtoul(at, &end, 10) == id || end == at)
 			return true;
-		at = end;
 	}
 	return false;
+}
+
+/* Real, effective, saved and file system ids, and the groups: none may be root's, where the plan
+ * has another. */
+static int verify_ids(const struct launch *l, const char *status, struct error *err)
+{
+	const struct config_linux *linux_ = &l->config.linux_;
+	const struct plan *plan = &l->plan;
+	uint32_t root = host_id(linux_->uid_mappings, linux_->n_uid_mappings, 0);
+	uint32_t group = host_id(linux_->gid_mappings, linux_->n_gid_mappings, 0);
+	bool in_group = plan->gid == 0;
+
+	if (plan->uid != 0 && has_id(status, "\nUid:", root))
+		return missing(err, "it runs as root");
+	for (size_t i = 0; i < plan->n_groups; i++)
+		in_group |= plan->groups[i] == 0;
+	if (plan->uid != 0 && !in_group &&
+	    (has_id(status, "\nGid:", group) || has_id(status, "\nGroups:", group)))
+		return missing(err, "it is in root's group");
+	return 0;
 }
 
 static int verify_capabilities(const struct launch *l, const char *status, struct error *err)
@@ -139,6 +155,8 @@ static int verify_process(const struct launch *l, pid_t pid, struct error *err)
 	if (file_read_all(l->arena, plan->proc, arena_printf(l->arena, "%d/status", (int)pid),
 			  65536, &status, NULL) < 0)
 		return error_errno(err, errno, "looking at the restored process %d", (int)pid);
+	if (l->hardening.builtin_seccomp && verify_ids(l, status, err) < 0)
+		return -1;
 	if (plan->no_new_privileges &&
 	    (!status_number(status, "\nNoNewPrivs:", 10, &number) || number != 1))
 		return missing(err, "no_new_privs is not set");
@@ -147,8 +165,6 @@ static int verify_process(const struct launch *l, pid_t pid, struct error *err)
 	/* Since Linux 5.9. */
 	if (status_number(status, "\nSeccomp_filters:", 10, &number) && number < plan->n_filters)
 		return missing(err, "a seccomp filter is missing");
-	if (l->hardening.builtin_seccomp && plan->uid != 0 && has_root(l, status))
-		return missing(err, "it runs as root");
 	return verify_capabilities(l, status, err);
 }
 

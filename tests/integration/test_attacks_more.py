@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+import workload
+
 # --- descriptors
 
 @pytest.mark.parametrize("way", ["--preserve-fds", "LISTEN_FDS"])
@@ -59,20 +61,32 @@ def test_programs_of_the_host_get_no_descriptor_of_the_runtime(runsafe, bundle, 
 # --- restore: what lies in a folder of images is what somebody sent
 
 FAKE_CRIU = """#!/usr/bin/python3
-import os, socket, sys, time
+import ctypes, os, socket, sys, time
 sock = socket.socket(fileno=int(sys.argv[2]))
 sock.recv(65536)
+ids = [[int(n) for n in word.split(",") if n] for word in os.environ.get("IDS", "").split(":")]
+if len(ids) == 3:
+    assert ctypes.CDLL(None).unshare(0x6e020000) == 0  # all namespaces but user and time
+ready, done = os.pipe()
 pid = os.fork()
 if pid == 0:
     sock.close()
+    if len(ids) == 3:
+        os.setgroups(ids[2])
+        os.setresgid(*ids[1] * 3)
+        os.setresuid(*ids[0] * 3)
     os.execvp("sleep", ["sleep", "1000"])
+os.close(done)
+os.read(ready, 1)  # until it has executed that
 number, varint = pid, b""
 while number > 127:
     varint += bytes([number & 127 | 128])
     number >>= 7
 varint += bytes([number])
 inner = b"\\x08" + varint
-notify = lambda script: b"\\x08\\x06\\x10\\x01\\x2a" + bytes([2 + len(script)]) + b"\\x0a" + bytes([len(script)]) + script
+def notify(script):
+    inside = b"\\x0a" + bytes([len(script)]) + script + b"\\x10" + varint
+    return b"\\x08\\x06\\x10\\x01\\x2a" + bytes([len(inside)]) + inside
 for script in os.environ.get("SCRIPTS", "").encode().split():
     sock.send(notify(script))
     sock.recv(65536)
@@ -110,6 +124,17 @@ def test_what_criu_restored_without_letting_us_look_is_killed(oci, plain, images
     oci.fails(*restore(oci, plain, images), env=dict(fake_criu, SCRIPTS=scripts),
               words=["criu"])
     assert oci.ids() == []
+
+
+@pytest.mark.parametrize("ids, word", [
+    ("0:1000:", "as root"), ("1000:0:", "root's group"), ("1000:1000:5,0", "root's group"),
+    ("1000:1000:5", "no_new_privs")])
+def test_ids_of_root_do_not_come_with_the_images(runsafe, bundle, images, fake_criu, ids, word):
+    """The policy is applied again: neither root nor root's group, whatever was checkpointed."""
+    workload.as_engine(bundle).set("process.user.additionalGids", [0])
+    runsafe.fails(*restore(runsafe, bundle, images), words=["less protected", word],
+                  env=dict(fake_criu, SCRIPTS="pre-resume", IDS=ids))
+    assert runsafe.ids() == []
 
 
 @pytest.mark.parametrize("name", ["pages-1.img", "descriptors.json", "core-1.img"])
