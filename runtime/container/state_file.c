@@ -210,9 +210,9 @@ static int read_own(struct arena *arena, int dir, char **text, size_t *length, u
 int state_file_read(struct arena *arena, int dir, const char *id, struct container_state *out,
 		    struct error *err)
 {
-	size_t length;
-	uid_t owner;
-	char *text;
+	size_t length = 0;
+	uid_t owner = 0;
+	char *text = NULL;
 
 	if (read_own(arena, dir, &text, &length, &owner) == 0)
 		return parse(arena, id, text, length, out, err);

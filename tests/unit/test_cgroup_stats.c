@@ -17,7 +17,7 @@ static void put(const char *name, const char *text)
 static int setup(void **state)
 {
 	(void)state;
-	memcpy(folder + strlen(folder) - 6, "XXXXXX", 6);
+	memset(folder + strlen(folder) - 6, 'X', 6);
 	if (!mkdtemp(folder))
 		return -1;
 	dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
