@@ -24,6 +24,26 @@ static bool to_host(const struct plan *plan, const struct config_id_mapping *ite
 	return false;
 }
 
+/* Without no_new_privs a set-user-ID program of the image gives a user root's id, and with it the
+ * file of a root without capabilities. */
+static bool can_gain(const struct plan *plan)
+{
+	return plan->capabilities.bounding || plan->capabilities.permitted ||
+	       !plan->no_new_privileges;
+}
+
+/* In a user namespace ids and capabilities count over files whose owner is mapped there. */
+static bool reaches(const struct plan *plan, const struct config_linux *l, uint32_t owner)
+{
+	for (size_t i = 0; i < l->n_uid_mappings; i++) {
+		const struct config_id_mapping *m = &l->uid_mappings[i];
+
+		if (owner >= m->host_id && owner - m->host_id < m->size)
+			return can_gain(plan);
+	}
+	return false;
+}
+
 bool plan_must_protect_binary(const struct plan *plan, const struct config *config)
 {
 	const struct config_linux *l = &config->linux_;
@@ -42,13 +62,12 @@ bool plan_must_protect_binary(const struct plan *plan, const struct config *conf
 	if (seals >= 0 && (seals & F_SEAL_WRITE) && (seals & F_SEAL_SEAL))
 		return false;
 	/* Capabilities that count on the host, or root itself, pass over owner and mode. */
-	if (!plan->user_namespace &&
-	    (plan->uid == 0 || plan->capabilities.bounding || plan->capabilities.permitted))
+	if (!plan->user_namespace && (plan->uid == 0 || can_gain(plan)))
 		return true;
 	if (!to_host(plan, l->uid_mappings, l->n_uid_mappings, plan->uid, &uid) ||
 	    !to_host(plan, l->gid_mappings, l->n_gid_mappings, plan->gid, &gid))
 		return true;
-	if (uid == 0 || uid == st.st_uid || (st.st_mode & S_IWOTH))
+	if (uid == 0 || uid == st.st_uid || (st.st_mode & S_IWOTH) || reaches(plan, l, st.st_uid))
 		return true;
 	/* Further groups could match, too: a file that its group may write is taken for writable.
 	 */

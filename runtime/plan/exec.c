@@ -130,6 +130,7 @@ static bool must_protect_binary(const struct plan *plan, const struct plan_exec_
 	first.uid = in->first->user.uid;
 	first.gid = in->first->user.gid;
 	first.capabilities.bounding = c->bounding.n + c->permitted.n > 0;
+	first.no_new_privileges = in->first->no_new_privileges;
 	return plan_must_protect_binary(plan, in->config) ||
 	       plan_must_protect_binary(&first, in->config);
 }

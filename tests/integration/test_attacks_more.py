@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+import harness
 import workload
 
 # --- descriptors
@@ -207,3 +208,36 @@ def test_the_state_of_another_container_is_not_this_ones(oci, plain):
     finally:
         (oci.root / other).rename(oci.root / name)
     assert oci.status(name) == "running"
+
+
+# --- the runtime's own file
+
+def is_sealed(pid):
+    """Whether nobody can write to the program that the process runs, whatever it is allowed to."""
+    flags = os.statvfs(f"/proc/{pid}/exe").f_flag
+    return bool(flags & os.ST_RDONLY) or os.readlink(f"/proc/{pid}/exe").startswith("/memfd:")
+
+
+def test_the_runtimes_file_is_sealed_where_a_set_user_id_program_makes_its_owner(oci, plain):
+    """CVE-2019-5736 by two: a user keeps /proc/self/exe open, a set-user-ID program of the image
+    writes to it, as root without any capability."""
+    plain.cap().config["process"]["user"] = {"uid": 1000, "gid": 1000}
+    assert is_sealed(oci.state(oci.create(plain.write()))["pid"])
+    plain.set("process.noNewPrivileges", True)
+    assert not is_sealed(oci.state(oci.create(plain))["pid"])
+
+
+@pytest.mark.parametrize("host", [0, 100000])
+def test_the_runtimes_file_is_sealed_where_a_capability_reaches_its_owner(oci, plain, host):
+    """CVE-2019-5736 in a user namespace: a user who is not root, but may become root or pass over
+    modes (CAP_DAC_OVERRIDE counts where the owner is mapped, capabilities(7))."""
+    plain.namespace("user").cap("CAP_DAC_OVERRIDE")
+    plain.config["process"]["user"] = {"uid": 1000, "gid": 1000}
+    mapping = [{"containerID": 0, "hostID": host, "size": 65536}]
+    plain.set("linux.uidMappings", mapping).set("linux.gidMappings", mapping)
+    for folder, names, files in os.walk(plain.rootfs):
+        for name in [folder, *(os.path.join(folder, n) for n in names + files)]:
+            os.lchown(name, host, host)
+    name = oci.create(plain)
+    assert os.stat(os.path.realpath(harness.RUNSAFE)).st_uid == 0
+    assert is_sealed(oci.state(name)["pid"]) or host != 0
