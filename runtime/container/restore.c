@@ -78,8 +78,9 @@ static int before_resume(struct restoring *r, struct error *err)
 {
 	struct launch *l = r->launch;
 
-	if (run_hooks(r, err) == 0 && sandbox_write_sysctls(&l->plan, l->sandbox.pidfd, err) == 0 &&
-	    restore_verify(l, l->sandbox.pid, err) == 0) {
+	/* Sysctls last: until it was looked at, its namespaces may be the host's. */
+	if (run_hooks(r, err) == 0 && restore_verify(l, l->sandbox.pid, err) == 0 &&
+	    sandbox_write_sysctls(&l->plan, l->sandbox.pidfd, err) == 0) {
 		r->verified = l->sandbox.pid;
 		if (l->create->detach)
 			return 0;

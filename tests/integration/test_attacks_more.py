@@ -2,6 +2,7 @@
 his own, descriptors. Each test is an attack that was tried by hand first."""
 
 import os
+import subprocess
 
 import pytest
 
@@ -136,6 +137,21 @@ def test_ids_of_root_do_not_come_with_the_images(runsafe, bundle, images, fake_c
     runsafe.fails(*restore(runsafe, bundle, images), words=["less protected", word],
                   env=dict(fake_criu, SCRIPTS="pre-resume", IDS=ids))
     assert runsafe.ids() == []
+
+
+def test_what_criu_leaves_in_the_hosts_namespaces_gets_no_sysctl_of_the_container(
+        runsafe, bundle, images, fake_criu):
+    """Sysctls are written where the restored process is: only after it was seen to be elsewhere.
+    Here namespaces of the test's own stand for the host's."""
+    files = "/proc/sys/net/ipv4/ping_group_range /proc/sys/vm/memfd_noexec"
+    command = runsafe.command(*restore(runsafe, bundle, images))
+    done = subprocess.run(
+        ["unshare", "--net", "--pid", "--fork", "--mount-proc", "sh", "-c",
+         f'cat {files}; "$@"; cat {files}', "sh", *map(str, command)], capture_output=True,
+        text=True, env=dict(fake_criu, SCRIPTS="pre-resume"), check=False)
+    assert "less protected" in done.stderr, done
+    lines = done.stdout.splitlines()
+    assert lines[:len(lines) // 2] == lines[len(lines) // 2:] and lines[0] == "1\t0", done
 
 
 @pytest.mark.parametrize("name", ["pages-1.img", "descriptors.json", "core-1.img"])
