@@ -39,6 +39,7 @@ static void write_config(const char *more_process, const char *more)
 	fprintf(file,
 		"{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":\"rootfs\"},"
 		"\"process\":{\"user\":{\"uid\":1000,\"gid\":1000},\"cwd\":\"/\","
+		"\"noNewPrivileges\":true,"
 		"\"args\":[\"/no/program\"]%s},"
 		"\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"pid\"}]}%s}",
 		more_process, more);

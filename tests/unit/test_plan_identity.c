@@ -232,13 +232,17 @@ static void root_and_capabilities_mean_that_the_binary_is_protected(void **state
 
 	needs_root();
 	mode_t mode = own_mode(0755);
+	t->plan.no_new_privileges = true;
 	bool root = protect(t, 0, 1000), plain = protect(t, 1000, 1000);
+	t->plan.no_new_privileges = false; /* a set-user-ID program of the image */
+	bool gains = protect(t, 1000, 1000);
+	t->plan.no_new_privileges = true;
 	t->plan.capabilities.bounding = 1;
 	bool bounding = protect(t, 1000, 1000);
 	t->plan.capabilities = (struct plan_capabilities){.permitted = 1};
 	bool permitted = protect(t, 1000, 1000);
 	own_mode(mode);
-	assert_true(root && bounding && permitted);
+	assert_true(root && gains && bounding && permitted);
 	/* Without a reason there is no second exec: it costs time. */
 	assert_false(plain);
 }
@@ -266,16 +270,19 @@ static void in_a_user_namespace_the_hosts_id_counts(void **state)
 	needs_root();
 	mode_t mode = own_mode(0755);
 	t->plan.user_namespace = true;
-	t->plan.capabilities.bounding = 1; /* they do not count on the host */
+	t->plan.no_new_privileges = true;
+	t->plan.capabilities.bounding = 1; /* they count over files whose owner is mapped */
 	l->uid_mappings = l->gid_mappings = far;
 	l->n_uid_mappings = l->n_gid_mappings = 1;
 	bool far_root = protect(t, 0, 0), unmapped = protect(t, 70000, 0);
 	l->uid_mappings = l->gid_mappings = near;
 	l->n_uid_mappings = l->n_gid_mappings = 2;
-	bool near_root = protect(t, 0, 0), beside = protect(t, 1, 1);
+	bool near_root = protect(t, 0, 0), near_with = protect(t, 1, 1);
+	t->plan.capabilities.bounding = 0;
+	bool beside = protect(t, 1, 1);
 	own_mode(mode);
 	assert_false(far_root);
-	assert_true(near_root);
+	assert_true(near_root && near_with);
 	assert_false(beside);
 	/* What is not known is taken for the worst. */
 	assert_true(unmapped);
