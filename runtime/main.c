@@ -329,6 +329,9 @@ int main(int argc, char **argv)
 
 	if (open_standard_fds() < 0)
 		return 1;
+	/* The originals are wiped where they would be seen (sandbox/arguments.c). */
+	for (int i = 0; i < argc; i++)
+		argv[i] = arena_strdup(&arena, argv[i]);
 	/* A caller may ignore it, and then no child of ours could be waited for (wait(2), notes).
 	 */
 	signal(SIGCHLD, SIG_DFL);

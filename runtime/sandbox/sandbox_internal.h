@@ -163,4 +163,14 @@ int step_program(struct child *child, struct error *err);
 /* Waits at the gate, runs startContainer hooks, executes. Returns only on failure. */
 int program_execute(struct child *child, struct error *err);
 
+/* The runtime's arguments and environment, wiped while they are hidden. main() has copies of the
+ * arguments; getenv(3) finds nothing meanwhile. */
+struct arguments {
+	struct arena arena;
+	char *start, *copy;
+	size_t n;
+};
+void arguments_hide(struct arguments *arguments);
+void arguments_show(struct arguments *arguments);
+
 #endif

@@ -42,6 +42,7 @@ static int enter_pid_namespace(const struct plan *plan, int *back, struct error 
 
 int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, struct error *err)
 {
+	struct arguments arguments;
 	int pair[2];
 	int on = 1;
 	cleanup_fd int own_pidns = -1;
@@ -62,12 +63,14 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 	if (enter_pid_namespace(plan, &own_pidns, err) < 0)
 		return -1;
 
+	arguments_hide(&arguments);
 	pid_t pid = sys_clone3(flags, cgroup, &out->pidfd);
 	int clone_error = errno;
 	if (pid == 0) {
 		close(ours);
 		child_main(plan, theirs);
 	}
+	arguments_show(&arguments);
 	/* Inside a user namespace there is no way back (setns(2)): what is cloned later, too, lives
 	 * in that pid namespace. */
 	if (own_pidns >= 0 && setns(own_pidns, CLONE_NEWPID) < 0 && errno != EPERM) {

@@ -1,6 +1,7 @@
 """What an attacker tries with what came later: exec, restore, the notify socket, a state folder of
 his own, descriptors. Each test is an attack that was tried by hand first."""
 
+import json
 import os
 import subprocess
 
@@ -257,3 +258,69 @@ def test_the_runtimes_file_is_sealed_where_a_capability_reaches_its_owner(oci, p
     name = oci.create(plain)
     assert os.stat(os.path.realpath(harness.RUNSAFE)).st_uid == 0
     assert is_sealed(oci.state(name)["pid"]) or host != 0
+
+
+# --- what the joiner shows of the host
+
+LOOK = r"""
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static void look(const char *pid, const char *file)
+{
+    char path[300], text[4096];
+    snprintf(path, sizeof(path), "/proc/%s/%s", pid, file);
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+    if (fd >= 0)
+        close(fd);
+    if (n > 0 && memmem(text, n, "of-the-host", 11)) {
+        printf("SEEN %s\n", file);
+        fflush(stdout);
+    }
+}
+int main(void)
+{
+    puts("up");
+    fflush(stdout);
+    for (;;) {
+        DIR *all = opendir("/proc");
+        for (struct dirent *e; (e = readdir(all));)
+            if (atoi(e->d_name) > 1) {
+                look(e->d_name, "cmdline");
+                look(e->d_name, "environ");
+            }
+        closedir(all);
+    }
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def looker(tmp_path_factory):
+    """A program that looks at the arguments and environment of all that comes."""
+    place = tmp_path_factory.mktemp("look")
+    (place / "look.c").write_text(LOOK)
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-O2", "-static", "-o", place / "look",
+                    place / "look.c"], check=True)
+    return (place / "look").read_bytes()
+
+
+@pytest.mark.parametrize("policy", ["default", "oci"])
+def test_the_joiner_shows_neither_the_runtimes_arguments_nor_its_environment(
+        runsafe, bundle, plain, looker, policy):
+    """/proc/PID/cmdline is for all to read; environ for CAP_SYS_ADMIN (perfmon_capable())."""
+    program = runsafe.with_options("--policy", policy)
+    bundle.file("/bin/look", looker, 0o755)
+    name = program.create(bundle.args("/bin/look"))
+    program.start(name)
+    assert harness.wait_for(lambda: "up" in program.output(name))
+    process = bundle.path / "of-the-host.json"
+    process.write_text(json.dumps(dict(bundle.config["process"], args=["/bin/true"])))
+    for _ in range(15):
+        program.ok("exec", "--process", process, name, env=dict(os.environ, TOKEN="of-the-host"))
+    seen = set(program.output(name).split()[1:])
+    assert not seen
