@@ -7,28 +7,33 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 
 #include "sandbox_internal.h"
 
-void arguments_hide(struct arguments *a)
+int arguments_hide(struct arguments *a, struct error *err)
 {
 	/* One behind the other: arguments, environment, the file's name (execve(2)). */
 	char *start = program_invocation_name;
 	const char *end = (const char *)getauxval(AT_EXECFN);
 
-	*a = (struct arguments){.arena = ARENA_INIT};
+	*a = (struct arguments){.n = 0};
 	if (!start || end <= start)
-		return;
-	a->start = start;
-	a->n = (size_t)(end - start);
-	a->copy = arena_alloc(&a->arena, a->n);
-	memcpy(a->copy, start, a->n);
-	memset(start, 0, a->n);
+		return 0;
+	const size_t n = (size_t)(end - start);
+	void *copy = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (copy == MAP_FAILED)
+		return error_errno(err, errno, "hiding the runtime's arguments");
+	*a = (struct arguments){.start = start, .copy = copy, .n = n};
+	memcpy(copy, start, n);
+	memset(start, 0, n);
+	return 0;
 }
 
 void arguments_show(struct arguments *a)
 {
-	if (a->n)
-		memcpy(a->start, a->copy, a->n);
-	arena_free(&a->arena);
+	if (a->n == 0)
+		return;
+	memcpy(a->start, a->copy, a->n);
+	(void)munmap(a->copy, a->n);
 }

@@ -164,13 +164,12 @@ int step_program(struct child *child, struct error *err);
 int program_execute(struct child *child, struct error *err);
 
 /* The runtime's arguments and environment, wiped while they are hidden. main() has copies of the
- * arguments; getenv(3) finds nothing meanwhile. */
+ * arguments; getenv(3) finds nothing meanwhile. arguments_hide() returns 0, or -1 with err set. */
 struct arguments {
-	struct arena arena;
 	char *start, *copy;
 	size_t n;
 };
-void arguments_hide(struct arguments *arguments);
+int arguments_hide(struct arguments *arguments, struct error *err);
 void arguments_show(struct arguments *arguments);
 
 #endif

@@ -60,10 +60,13 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 	cleanup_fd int theirs = pair[1];
 	if (plan->two_clones && setsockopt(ours, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return error_errno(err, errno, "asking for credentials on the socket");
-	if (enter_pid_namespace(plan, &own_pidns, err) < 0)
+	if (arguments_hide(&arguments, err) < 0)
 		return -1;
+	if (enter_pid_namespace(plan, &own_pidns, err) < 0) {
+		arguments_show(&arguments);
+		return -1;
+	}
 
-	arguments_hide(&arguments);
 	pid_t pid = sys_clone3(flags, cgroup, &out->pidfd);
 	int clone_error = errno;
 	if (pid == 0) {
