@@ -40,7 +40,8 @@ int launch_make_cgroup(struct launch *l, struct error *err)
 	l->container.state.cgroup_kept = l->cgroup.dir >= 0 && !l->cgroup.made;
 	l->container.state.cgroup_parents = l->cgroup.made_parents;
 	l->container.state.findings = l->findings;
-	return 0;
+	/* Before a process is in it: a delete after a crash has to end that one. */
+	return container_write_state(l->arena, &l->container, err);
 }
 
 int launch_enter_cgroup(struct launch *l, struct error *err)
