@@ -27,7 +27,8 @@ check-unit: $(if $(T),$(BUILD)/tests/unit/test_$(T),unit-tests)
 	@tests/unit/run $(BUILD)/results/unit $(if $(T),$(BUILD)/tests/unit/test_$(T),$(UNIT_TESTS))
 
 # What the integration tests run inside of containers: static, since a rootfs has no libraries.
-PROBES := $(BUILD)/tests/probe $(BUILD)/tests/interpreter $(BUILD)/tests/say
+PROBES := $(BUILD)/tests/probe $(BUILD)/tests/interpreter $(BUILD)/tests/say \
+	$(BUILD)/tests/look
 PROBE_FLAGS := -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -static
 
 .PHONY: probes

@@ -262,51 +262,10 @@ def test_the_runtimes_file_is_sealed_where_a_capability_reaches_its_owner(oci, p
 
 # --- what the joiner shows of the host
 
-LOOK = r"""
-#include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-static void look(const char *pid, const char *file)
-{
-    char path[300], text[4096];
-    snprintf(path, sizeof(path), "/proc/%s/%s", pid, file);
-    int fd = open(path, O_RDONLY);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-    if (fd >= 0)
-        close(fd);
-    if (n > 0 && memmem(text, n, "of-the-host", 11)) {
-        printf("SEEN %s\n", file);
-        fflush(stdout);
-    }
-}
-int main(void)
-{
-    puts("up");
-    fflush(stdout);
-    for (;;) {
-        DIR *all = opendir("/proc");
-        for (struct dirent *e; (e = readdir(all));)
-            if (atoi(e->d_name) > 1) {
-                look(e->d_name, "cmdline");
-                look(e->d_name, "environ");
-            }
-        closedir(all);
-    }
-}
-"""
-
-
 @pytest.fixture(scope="session")
 def looker(tmp_path_factory):
     """A program that looks at the arguments and environment of all that comes."""
-    place = tmp_path_factory.mktemp("look")
-    (place / "look.c").write_text(LOOK)
-    subprocess.run(["gcc", "-D_GNU_SOURCE", "-O2", "-static", "-o", place / "look",
-                    place / "look.c"], check=True)
-    return (place / "look").read_bytes()
+    return workload.build_probe("look", tmp_path_factory.mktemp("look")).read_bytes()
 
 
 @pytest.mark.parametrize("policy", ["default", "oci"])
