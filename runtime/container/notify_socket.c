@@ -82,11 +82,12 @@ int notify_socket_open(int dir, struct error *err)
 
 	if (!manager() || (folder < 0 && errno == ENOENT))
 		return -1;
+	if (folder < 0)
+		return error_errno(err, errno, "NOTIFY_SOCKET: the socket's folder");
 	cleanup_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	snprintf(here, sizeof(here), "/proc/self/fd/%d", folder);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/" SOCKET, here);
-	if (fd < 0 || folder < 0 ||
-	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    chmod(address.sun_path, 0777) < 0)
 		return error_errno(err, errno, "NOTIFY_SOCKET: making the container's socket");
 	return fd_take(&fd);
