@@ -40,7 +40,7 @@ $(PROBES): $(BUILD)/tests/%: tests/integration/probe/%.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(PROBE_FLAGS) -o $@ $<
 
-.PHONY: check-native check check-vm check-removal vm asan
+.PHONY: check-native check check-vm check-engines check-removal vm asan
 # Quick loop: what this host can run, without touching its mounts. Where controllers are missing,
 # the tests that need them are skipped and say so.
 check-native: all probes check-unit
@@ -56,6 +56,13 @@ check:
 check-vm: all probes
 	@tests/install-deps vm
 	@tests/vm/check $(KERNEL) $(BUILD)/results $(if $(K),-k '$(K)') $(PYTEST)
+
+# The tests of container engines alone: make check-engines K='docker and not swarm'. BESIDE=1 drives
+# the engines' own runtimes with them, too; those count for nothing.
+check-engines: all
+	@tests/install-deps build test vm
+	@RUNSAFE_BESIDE=$(BESIDE) tests/engines/check $(KERNEL) $(BUILD)/results $(if $(K),-k '$(K)') \
+		$(PYTEST)
 
 # The tests that tests/conformance/requirements names, here and now, and what came of each. The table
 # in docs is made by `make check`, in the virtual machine, where all of them can run.
