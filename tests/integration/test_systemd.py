@@ -359,6 +359,40 @@ def test_a_start_that_fails_leaves_no_unit(systemd, bundle):
     assert f"runsafe-{systemd.prefix}" not in systemctl("list-units", "--all")
 
 
+def test_a_start_that_fails_leaves_no_slice(oci_systemd, plain):
+    """A slice does not go by itself when its last process ends."""
+    plain.set("linux.cgroupsPath", ":x:runsafe-test.slice")
+    plain.set("hooks", {"createRuntime": [{"path": "/bin/false"}]})
+    systemctl("start", "runsafe.slice")
+    try:
+        oci_systemd.create_fails(plain, "createRuntime")
+        assert show("runsafe-test.slice", "ActiveState")["ActiveState"] == "inactive"
+    finally:
+        stop_slices("runsafe.slice")
+
+
+def test_delete_leaves_a_unit_alone_that_create_did_not_come_to_make(systemd, bundle):
+    """create was killed after it wrote the state, and before it could see that the name is taken"""
+    name = systemd.create(bundle)
+    unit = f"{systemd.prefix}-other.scope"
+    other = subprocess.Popen(["systemd-run", "--quiet", "--scope", f"--unit={unit}", "sleep",
+                              "1000"])
+    try:
+        assert wait_for(lambda: loaded(unit))
+        place = systemd.root / name / "state.json"
+        state = json.loads(place.read_text())
+        os.kill(state["pid"], signal.SIGKILL)
+        state.update(status="creating", pid=0, startTime=0, systemdUnit=unit, cgroupInode=0,
+                     cgroupPath=f"/system.slice/{unit}")
+        place.write_text(json.dumps(state))
+        systemd.delete(name, "--force")
+        assert other.poll() is None and loaded(unit)
+    finally:
+        other.kill()
+        other.wait()
+        wait_for(lambda: not loaded(unit))
+
+
 def test_delete_takes_away_what_a_killed_create_left(systemd, bundle, folder):
     """after a crash of runsafe too"""
     mark = folder / "hook"
