@@ -13,6 +13,7 @@ import pytest
 
 import docker as docker_module
 import engines
+import podman as podman_module
 
 BESIDE = os.environ.get("RUNSAFE_BESIDE") == "1"
 
@@ -74,6 +75,21 @@ def docker(dockerd):
     """Docker's client: docker("run", ...). Afterwards nothing of the test may be left."""
     yield dockerd
     dockerd.clean()
+
+
+@pytest.fixture(scope="session")
+def podman_root():
+    """The Podman of root that all its tests share; runsafe is the default runtime."""
+    one = podman_module.make()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def podman(podman_root):
+    """Podman: podman("run", ..., runtime=...). Afterwards nothing of the test may be left."""
+    yield podman_root
+    podman_root.clean()
 
 
 outcomes, reasons = {}, {}
