@@ -11,7 +11,8 @@
 #include "json_read.h"
 #include "launch.h"
 
-#define SYSTEM_POLICY	"/etc/runsafe/policy.json"
+#define SYSTEM_FOLDER	"/etc/runsafe"
+#define SYSTEM_POLICY	SYSTEM_FOLDER "/policy.json"
 #define BUILTIN_DEFAULT "default"
 #define PROGRAM_PREFIX	"runsafe-"
 
@@ -65,17 +66,24 @@ static int choose_named(struct arena *arena, const char *name, struct choice *ou
 	return error_wrap(err, "--policy");
 }
 
-/* A misspelt symlink must not give less, or more, protection than its maker thinks. */
-static int choose_program(const char *program, struct choice *out, struct error *err)
+/* runsafe-NAME is the built-in policy NAME, else /etc/runsafe/NAME.json: where an engine passes no
+ * options (containerd, CRI-O, Swarm) a symlink chooses. A misspelt one must not give less, or more,
+ * protection than its maker thinks, so there is no falling back. */
+static int choose_program(struct arena *arena, const char *program, struct choice *out,
+			  struct error *err)
 {
 	const char *name = program + strlen(PROGRAM_PREFIX);
+	const char *file = arena_printf(arena, SYSTEM_FOLDER "/%s.json", name);
 
-	if (take_builtin(name, out))
+	if (take_builtin(name, out) || take_file(arena, file, out, err) == 0)
 		return 0;
+	if (err->number != ENOENT)
+		return -1;
 	return error_set(err,
 			 "called as %s, but there is no built-in policy \"%s\" (only default, "
-			 "strict, oci); say --policy or call it by another name",
-			 program, name);
+			 "strict, oci), and no file %s; make one, say --policy or call it by "
+			 "another name",
+			 program, name, file);
 }
 
 static int choose(struct arena *arena, const struct runtime_options *options, struct choice *out,
@@ -86,7 +94,7 @@ static int choose(struct arena *arena, const struct runtime_options *options, st
 	if (options->policy)
 		return choose_named(arena, options->policy, out, err);
 	if (program && strncmp(program, PROGRAM_PREFIX, strlen(PROGRAM_PREFIX)) == 0)
-		return choose_program(program, out, err);
+		return choose_program(arena, program, out, err);
 	if (take_file(arena, SYSTEM_POLICY, out, err) == 0)
 		return 0;
 	if (err->number != ENOENT)

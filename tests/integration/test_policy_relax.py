@@ -332,10 +332,10 @@ def test_another_name_is_default(runsafe, engine, folder, monkeypatch):
     assert program.sh(engine, "id -u").out == "1000\n"
 
 
-def with_machine_policy(program, bundle, text):
-    """run where the machine has an /etc/runsafe/policy.json."""
+def with_machine_policy(program, bundle, text, name="policy"):
+    """run where the machine has an /etc/runsafe/policy.json, or NAME.json."""
     script = ('mount -t tmpfs tmpfs /etc && mkdir /etc/runsafe && printf %s "$0" '
-              '>/etc/runsafe/policy.json && exec "$@"')
+              f'>/etc/runsafe/{name}.json && exec "$@"')
     command = program.command("run", "-b", bundle.path, program.id())
     return subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script,
                            text, *command], capture_output=True, text=True, check=False)
@@ -347,6 +347,27 @@ def test_the_machines_policy_file_rules(runsafe, engine):
     done = with_machine_policy(runsafe, engine,
                                '{"name": "site", "extends": "default", "user": {"uid": 7777}}')
     assert (done.stdout, done.stderr) == ("7777\n", "")
+
+
+def test_the_name_it_is_called_by_chooses_a_file_of_the_machine(runsafe, engine, folder, monkeypatch):
+    """runsafe-web is /etc/runsafe/web.json: engines that pass no options choose by a symlink."""
+    engine.sh("id -u")
+    program = called(runsafe, folder, "runsafe-web", monkeypatch)
+    text = '{"extends": "default", "user": {"uid": 7777}}'
+    done = with_machine_policy(program, engine, text, "web")
+    assert (done.stdout, done.stderr) == ("7777\n", "")
+    done = with_machine_policy(program, engine, text, "wep")
+    assert done.returncode == 1 and "/etc/runsafe/web.json" in done.stderr
+    runsafe.log.unlink()
+
+
+def test_a_built_in_policy_is_not_replaced_by_a_file(runsafe, engine, folder, monkeypatch):
+    """runsafe-strict is always the built-in one."""
+    engine.sh("id -u")
+    program = called(runsafe, folder, "runsafe-strict", monkeypatch)
+    done = with_machine_policy(program, engine, '{"extends": "oci"}', "strict")
+    assert done.returncode == 1 and "policy strict" in done.stderr
+    runsafe.log.unlink()
 
 
 def test_the_machines_policy_file_that_is_broken_is_an_error(runsafe, engine):
