@@ -11,6 +11,7 @@ import tempfile
 
 import pytest
 
+import containerd as containerd_module
 import docker as docker_module
 import engines
 import podman as podman_module
@@ -90,6 +91,26 @@ def podman(podman_root):
     """Podman: podman("run", ..., runtime=...). Afterwards nothing of the test may be left."""
     yield podman_root
     podman_root.clean()
+
+
+@pytest.fixture(scope="session")
+def containerd_daemon():
+    """The containerd that all its tests share: all runtimes, and handlers for them in CRI."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="containerd-", dir="/tmp"))
+    path.chmod(0o755)
+    daemon = containerd_module.Containerd(path, systemd=engines.GROUND == "systemd")
+    for name, policy in containerd_module.POLICIES.items():
+        daemon.add_policy(name, policy)
+    daemon.start()
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def containerd(containerd_daemon):
+    """containerd.ctr("run", ...), containerd.pod(runtime). Afterwards nothing may be left."""
+    yield containerd_daemon
+    containerd_daemon.clean()
 
 
 outcomes, reasons = {}, {}
