@@ -25,6 +25,18 @@ uninstall:
 		$(foreach name,runsafe $(POLICY_NAMES),'$(DESTDIR)$(COMPDIR)/$(name)') \
 		'$(DESTDIR)$(MANDIR)/man1/runsafe.1'
 
+# Adds the installed program's names to Docker's runtimes, or takes them out (tools/docker-runtimes).
+# make install-docker DEFAULT=runsafe makes that one Docker's default; FORCE=1: instead of another.
+DAEMON_JSON ?= /etc/docker/daemon.json
+DOCKER_RUNTIMES := DESTDIR='$(DESTDIR)' DAEMON_JSON='$(DAEMON_JSON)' DEFAULT='$(DEFAULT)' \
+	FORCE='$(FORCE)' tools/docker-runtimes
+.PHONY: install-docker uninstall-docker
+install-docker:
+	@$(DOCKER_RUNTIMES) add '$(BINDIR)' runsafe $(POLICY_NAMES)
+
+uninstall-docker:
+	@$(DOCKER_RUNTIMES) remove '$(BINDIR)' runsafe $(POLICY_NAMES)
+
 .PHONY: deps demo demo-vm
 # What is needed to build, on Debian and Ubuntu.
 deps:
