@@ -96,6 +96,8 @@ struct hardening {
 	struct hardening_tmpfs *tmpfs;
 	size_t n_tmpfs;
 	uint64_t tmpfs_max_bytes; /* size= of those; 0: no memory limit to halve */
+	bool give_tmpfs; /* config's own tmpfs, which root would have written to, belong to who
+			    took root's place, unless they say whose they are */
 	bool check_binds; /* refuse binds of the host's /, /proc, /sys, /dev, engine sockets */
 	struct str_list allowed_binds;	 /* sources that are let through all the same */
 	bool check_namespaces;		 /* refuse a namespace path whose inode is the host's ... */
@@ -119,6 +121,7 @@ struct policy_input {
 	const struct policy_setting *allow; /* --allow, in order */
 	size_t n_allow;
 	bool no_new_keyring; /* --no-new-keyring */
+	bool image_build;    /* a RUN step of buildah or `podman build` */
 	/* runsafe itself runs inside a user namespace (a rootless engine): host ids in mappings are
 	   not the machine's, and 0 among them is no root. */
 	bool in_user_namespace;

@@ -212,6 +212,40 @@ static int plan_new(struct planner *p, const struct config_mount *mount,
 	return 0;
 }
 
+static void add_pair(struct planner *p, struct plan_mount *m, const char *key, char *value)
+{
+	m->data.items = arena_grow(p->arena, m->data.items, m->data.n, sizeof(*m->data.items));
+	m->data.items[m->data.n++] =
+	    (struct str_pair){.key = arena_strdup(p->arena, key), .value = value};
+	m->data_text = m->data_text ? arena_printf(p->arena, "%s,%s=%s", m->data_text, key, value)
+				    : arena_printf(p->arena, "%s=%s", key, value);
+}
+
+static void add_owner(struct planner *p, struct plan_mount *m)
+{
+	add_pair(p, m, "uid", arena_printf(p->arena, "%u", p->plan->uid));
+	add_pair(p, m, "gid", arena_printf(p->arena, "%u", p->plan->gid));
+	m->owned = true;
+}
+
+/* /dev and what lies there, in /proc or in /sys is no place to write for a workload. */
+static bool is_given(const struct planner *p, const struct plan_mount *m, const char *clean)
+{
+	static const char *const systems[] = {"/dev", "/proc", "/sys"};
+
+	if (!p->hardening->give_tmpfs || strcmp(m->type, "tmpfs") != 0 ||
+	    str_map_get(&m->data, "uid") || str_map_get(&m->data, "gid"))
+		return false;
+	for (size_t i = 0; i < sizeof(systems) / sizeof(systems[0]); i++) {
+		size_t length = strlen(systems[i]);
+
+		if (strncmp(clean, systems[i], length) == 0 &&
+		    (clean[length] == '/' || clean[length] == '\0'))
+			return false;
+	}
+	return true;
+}
+
 static int plan_one(struct planner *p, size_t index)
 {
 	const struct config_mount *mount = &p->config->mounts[index];
@@ -247,16 +281,11 @@ static int plan_one(struct planner *p, size_t index)
 	m->data = words.data;
 	m->data_text = words.data_text;
 	m->late_readonly = strcmp(clean, "/dev") == 0;
-	return plan_new(p, mount, &words, m);
-}
-
-static void add_pair(struct planner *p, struct plan_mount *m, const char *key, char *value)
-{
-	m->data.items = arena_grow(p->arena, m->data.items, m->data.n, sizeof(*m->data.items));
-	m->data.items[m->data.n++] =
-	    (struct str_pair){.key = arena_strdup(p->arena, key), .value = value};
-	m->data_text = m->data_text ? arena_printf(p->arena, "%s,%s=%s", m->data_text, key, value)
-				    : arena_printf(p->arena, "%s=%s", key, value);
+	if (plan_new(p, mount, &words, m) < 0)
+		return -1;
+	if (m->kind == PLAN_MOUNT_NEW && is_given(p, m, clean))
+		add_owner(p, m);
+	return 0;
 }
 
 static void plan_policy_tmpfs(struct planner *p)
@@ -277,17 +306,14 @@ static void plan_policy_tmpfs(struct planner *p)
 		m->attr.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 			      (t->exec ? 0 : (uint64_t)MOUNT_ATTR_NOEXEC);
 		m->copy_up = t->copy_up;
-		m->owned = t->owned;
 		m->of_policy = true;
 		add_pair(p, m, "mode", arena_printf(p->arena, "%o", t->mode));
 		if (h->tmpfs_max_bytes)
 			add_pair(
 			    p, m, "size",
 			    arena_printf(p->arena, "%llu", (unsigned long long)h->tmpfs_max_bytes));
-		if (t->owned) {
-			add_pair(p, m, "uid", arena_printf(p->arena, "%u", p->plan->uid));
-			add_pair(p, m, "gid", arena_printf(p->arena, "%u", p->plan->gid));
-		}
+		if (t->owned)
+			add_owner(p, m);
 	}
 }
 

@@ -7,6 +7,7 @@ static int (*const rules[])(struct apply *) = {
     /* What the owner and the annotations say changes what the rules below ask for. */
     rule_allow,
     rule_annotations,
+    rule_build,
     /* The mapping and HOME are those of the user that the workload ends up with. */
     rule_user,
     rule_mapping,

@@ -160,6 +160,7 @@ int refuse(struct apply *a, const char *path, const char *format, ...)
 /* The rules, one row of DESIGN.md section 3 each; 0, or what refuse() returned. */
 int rule_allow(struct apply *a);
 int rule_annotations(struct apply *a);
+int rule_build(struct apply *a);
 int rule_user(struct apply *a);
 int rule_mapping(struct apply *a);
 int rule_home(struct apply *a);

@@ -3,6 +3,23 @@
 
 #include "policy_internal.h"
 
+/* A step that was to write to the image as root would go on as somebody else and fail at anything,
+ * with a message that is no help. What makes neither difference to a step lets it run. */
+int rule_build(struct apply *a)
+{
+	const struct config_process *process = &a->cfg->process;
+	bool root = !process->user_present || process->user.uid == 0;
+	bool writes = a->policy.rootfs.readonly.value && !a->cfg->root.readonly;
+
+	if (!a->in->image_build ||
+	    (!writes && (!root || word_is(a->policy.user.root, WORD_KEEP))))
+		return 0;
+	return refuse(a, writes ? "root.readonly" : "process.user",
+		      "this is a step of an image build (buildah), which needs root and a rootfs "
+		      "that it can write: build with --runtime-flag policy=oci (Podman's global "
+		      "option comes before \"build\"), or with runsafe-oci as the runtime");
+}
+
 int rule_rootfs(struct apply *a)
 {
 	char *propagation = a->cfg->linux_.rootfs_propagation;
@@ -171,6 +188,7 @@ int rule_tmpfs(struct apply *a)
 		if (!rootfs->tmpfs[i].enabled.set || rootfs->tmpfs[i].enabled.value)
 			add_tmpfs(a, &rootfs->tmpfs[i]);
 	}
+	a->out->give_tmpfs = a->uid_replaced;
 	if (a->out->n_tmpfs != 0 && r->memory.limit.set && r->memory.limit.value > 0)
 		a->out->tmpfs_max_bytes = (uint64_t)r->memory.limit.value / 2;
 	return 0;

@@ -157,5 +157,5 @@ int copy_up(int from, int to, const struct plan_mount *m, uid_t uid, gid_t gid, 
 		return error_errno(err, errno, "opening it");
 	if (copy_directory(&copy, source, to, 0) < 0)
 		return err->text[0] ? -1 : error_errno(err, errno, "reading it");
-	return m->owned ? 0 : keep_top(source, to, &m->data, err);
+	return keep_top(source, to, &m->data, err);
 }

@@ -81,7 +81,8 @@ int step_descriptors(struct child *child, struct error *err)
 static int tell(struct error *err, const char *program, int errnum)
 {
 	if (errnum == EISDIR)
-		error_set(err, "exec: \"%s\": is a directory", program);
+		/* Podman takes "permission denied" for its status 126, and knows no other words. */
+		error_set(err, "exec: \"%s\": is a directory (permission denied)", program);
 	else
 		error_errno(err, errnum, "exec: \"%s\"", program);
 	err->number = errnum;

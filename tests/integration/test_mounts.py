@@ -353,6 +353,21 @@ def test_what_config_says_of_a_copied_tmpfs_goes_before_the_images(oci, plain):
                                                                             "of the image"]
 
 
+def test_a_tmpfs_of_config_belongs_to_who_took_roots_place(runsafe, plain):
+    """docs/policy.md: `podman run --tmpfs` and --read-only's own /run are there to be written to."""
+    plain.file("/opt/deep/file", "of the image\n", 0o640)
+    (plain.rootfs / "opt").chmod(0o755)
+    plain.mount(destination="/opt", type="tmpfs", source="tmpfs", options=["tmpcopyup"])
+    plain.mount(destination="/srv", type="tmpfs", source="tmpfs", options=["mode=0700"])
+    plain.mount(destination="/mnt", type="tmpfs", source="tmpfs", options=["mode=0700", "uid=0"])
+    result = runsafe.sh(plain, "stat -c '%a %u %g' /opt /opt/deep/file /srv /mnt; "
+                               "echo more >/opt/deep/file && touch /srv/x && echo written")
+    assert result.lines == ["755 1000 1000", "640 1000 1000", "700 1000 1000", "700 0 0", "written"]
+    # Another user could not have written there as root either: as written.
+    plain.set("process.user", {"uid": 55, "gid": 55})
+    assert runsafe.sh(plain, "stat -c '%a %u %g' /opt").lines == ["755 0 0"]
+
+
 def test_tmpcopyup_may_be_read_only(oci, plain):
     plain.file("/opt/file", "of the image\n")
     plain.mount(destination="/opt", type="tmpfs", source="tmpfs", options=["tmpcopyup", "ro"])

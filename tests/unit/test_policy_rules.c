@@ -58,6 +58,51 @@ static void root_becomes_1000(void **state)
 	}
 }
 
+/* What a step of `podman build` came to under a policy: NULL, or the message. */
+static const char *build_step(const char *policy, const char *root, const char *user)
+{
+	struct outcome *o = arena_alloc(&test_arena, sizeof(*o));
+	struct policy_input in = {.policy = policy_of(policy), .image_build = true};
+	char *text = config_text(&test_arena, &(struct parts){.root = root, .user = user});
+
+	o->findings.arena = &test_arena;
+	if (config_parse(&test_arena, "config.json", text, strlen(text), &o->cfg, &o->err) < 0)
+		fail_msg("%s", o->err.text);
+	if (policy_apply(&test_arena, &in, false, &o->cfg, &o->hard, &o->findings, &o->err) == 0)
+		return NULL;
+	return o->err.text;
+}
+
+static void a_build_is_refused_by_what_can_not_build_and_told_what_can(void **state)
+{
+	static const char writable[] = "\"readonly\":false", readonly[] = "\"readonly\":true";
+	static const char lets_write[] =
+	    "{\"name\":\"w\",\"extends\":\"default\",\"rootfs\":{\"readonly\":false}}";
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const char *message = build_step(builtin[i], writable, "");
+
+		assert_non_null(message);
+		assert_non_null(strstr(message, "image build"));
+		assert_non_null(strstr(message, "--runtime-flag policy=oci"));
+	}
+	assert_null(build_step("oci", writable, ""));
+	/* USER app, where the rootfs may be written. */
+	assert_non_null(build_step(lets_write, writable, ""));
+	assert_null(build_step(lets_write, writable, NULL));
+	assert_null(build_step("default", readonly, NULL));
+}
+
+static void a_tmpfs_of_config_is_for_who_took_roots_place(void **state)
+{
+	(void)state;
+	assert_true(accepted("default", &(struct parts){.user = ""}, NULL)->hard.give_tmpfs);
+	assert_false(accepted("default", &(struct parts){.user = NULL}, NULL)->hard.give_tmpfs);
+	assert_false(accepted("default", &(struct parts){.user = ""}, "root")->hard.give_tmpfs);
+	assert_false(accepted("oci", &(struct parts){.user = ""}, NULL)->hard.give_tmpfs);
+}
+
 static void root_can_be_let_stay(void **state)
 {
 	struct parts parts = {
@@ -331,6 +376,9 @@ int main(void)
 	    cmocka_unit_test_teardown(a_hardened_config_is_left_alone, free_arena),
 	    cmocka_unit_test_teardown(what_spec_prints_needs_no_hardening, free_arena),
 	    cmocka_unit_test_teardown(root_becomes_1000, free_arena),
+	    cmocka_unit_test_teardown(a_build_is_refused_by_what_can_not_build_and_told_what_can,
+				      free_arena),
+	    cmocka_unit_test_teardown(a_tmpfs_of_config_is_for_who_took_roots_place, free_arena),
 	    cmocka_unit_test_teardown(root_can_be_let_stay, free_arena),
 	    cmocka_unit_test_teardown(another_user_becomes_of_root_by_name, free_arena),
 	    cmocka_unit_test_teardown(groups_of_another_user, free_arena),
