@@ -34,8 +34,8 @@ static int open_bundle(struct launch *l, struct error *err)
 
 /*
  * buildah, also as `podman build`, marks its steps by nothing but names that it chooses itself: the
- * id is "buildah-" and the bundle's folder, which is "buildah" and a number. It only makes a refusal
- * clearer: whoever uses such names gets no more by them.
+ * id is "buildah-" and the bundle's folder, which is "buildah" and a number. It only makes a
+ * refusal clearer: whoever uses such names gets no more by them.
  */
 static bool is_image_build(const struct launch *l)
 {

@@ -11,8 +11,7 @@ int rule_build(struct apply *a)
 	bool root = !process->user_present || process->user.uid == 0;
 	bool writes = a->policy.rootfs.readonly.value && !a->cfg->root.readonly;
 
-	if (!a->in->image_build ||
-	    (!writes && (!root || word_is(a->policy.user.root, WORD_KEEP))))
+	if (!a->in->image_build || (!writes && (!root || word_is(a->policy.user.root, WORD_KEEP))))
 		return 0;
 	return refuse(a, writes ? "root.readonly" : "process.user",
 		      "this is a step of an image build (buildah), which needs root and a rootfs "
