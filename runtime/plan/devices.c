@@ -108,6 +108,14 @@ static bool dev_is_bound(struct planner *p)
 	return false;
 }
 
+/* --privileged lists all of the host's nodes. /dev/ptmx has to be a link to the container's own
+ * /dev/pts/ptmx (config-linux.md, "Default Devices"). */
+static bool is_made_anyway(const struct planner *p, const struct config_device *c)
+{
+	return p->plan->dev_links && strcmp(c->path, "/dev/ptmx") == 0 && c->type[0] == 'c' &&
+	       c->major == 5 && c->minor == 2;
+}
+
 int plan_devices(struct planner *p)
 {
 	const struct config_linux *l = &p->config->linux_;
@@ -126,6 +134,8 @@ int plan_devices(struct planner *p)
 		const struct config_device *c = &l->devices[i];
 		mode_t permissions = c->file_mode.set ? c->file_mode.value & 07777 : 0666;
 
+		if (is_made_anyway(p, c))
+			continue;
 		*add_device(p, c->path) = (struct plan_device){
 		    .path = c->path,
 		    .mode = type_bits(c->type) | permissions,

@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -89,21 +91,70 @@ int step_console(struct child *child, struct error *err)
 	return take_terminal(child, slave, err);
 }
 
+/*
+ * The container's own /dev/null, or -1 with errno set. Only looked at before it is known to be that
+ * device: what was put in its place could be a FIFO, or do something when opened.
+ */
+static int open_null(struct child *child)
+{
+	struct stat st;
+	char path[32];
+	cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_fd int null = root < 0 ? -1 : path_open_in_root(root, "/dev/null", O_PATH, 0);
+
+	if (null < 0 || fstat(null, &st) < 0)
+		return -1;
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3)) {
+		errno = ENODEV;
+		return -1;
+	}
+	snprintf(path, sizeof(path), "self/fd/%d", null);
+	return openat(child->plan->proc, path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
+
+/* Engines hand over the host's /dev/null: the container's root could take everybody else's rights
+ * to it away, by chmod(2) through /proc/self/fd. */
+static int replace_null(struct child *child, int fd, struct error *err)
+{
+	cleanup_fd int null = open_null(child);
+
+	/* The caller's own /dev is as it is, and exec finds what create left. */
+	if (null < 0 && errno == ENOENT && child->plan->target < 0 && !child->plan->dev_links)
+		return 0;
+	if (null < 0 || dup2(null, fd) < 0)
+		return error_errno(err, errno,
+				   "putting the container's /dev/null on descriptor %d, which is "
+				   "the host's",
+				   fd);
+	return 0;
+}
+
 /* /dev/stdout of a workload that is not root: reopening a pipe asks for its owner's rights. */
+static int own_pipe(const struct plan *plan, int fd, const struct stat *st, struct error *err)
+{
+	if (!plan->own_stdio_pipes || st->st_uid == plan->uid)
+		return 0;
+	/* An unmapped owner can't be changed from inside a user namespace: then it stays. */
+	if (fchown(fd, plan->uid, plan->gid) < 0 && errno != EPERM && errno != EINVAL &&
+	    errno != EROFS)
+		return error_errno(err, errno, "giving descriptor %d to uid %u", fd, plan->uid);
+	return 0;
+}
+
 int step_stdio(struct child *child, struct error *err)
 {
-	const struct plan *plan = child->plan;
-
-	for (int fd = 0; plan->own_stdio_pipes && fd <= 2; fd++) {
+	for (int fd = 0; fd <= 2; fd++) {
 		struct stat st;
-		if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_uid == plan->uid)
+		int failed = 0;
+
+		if (fstat(fd, &st) < 0)
 			continue;
-		/* An unmapped owner can't be changed from inside a user namespace: then it stays.
-		 */
-		if (fchown(fd, plan->uid, plan->gid) < 0 && errno != EPERM && errno != EINVAL &&
-		    errno != EROFS)
-			return error_errno(err, errno, "giving descriptor %d to uid %u", fd,
-					   plan->uid);
+		if (S_ISFIFO(st.st_mode))
+			failed = own_pipe(child->plan, fd, &st, err);
+		else if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+			failed = replace_null(child, fd, err);
+		if (failed)
+			return -1;
 	}
 	return 0;
 }

@@ -69,6 +69,36 @@ def test_a_mode_with_the_type_in_it(oci, plain):
     assert oci.sh(plain, "stat -c '%F %a' /dev/mine").out == "character special file 640\n"
 
 
+def test_ptmx_is_a_link_also_where_config_lists_it(oci, plain):
+    """config-linux.md, Default Devices. `docker run --privileged` lists all of the host's nodes."""
+    plain.set("linux.devices", [{"type": "c", "path": "/dev/ptmx", "major": 5, "minor": 2}])
+    assert oci.sh(plain, "readlink /dev/ptmx").out == "pts/ptmx\n"
+
+
+def test_dev_null_on_standard_descriptors_becomes_the_containers(oci, plain):
+    """Engines hand over the host's: the container's root could chmod it, for everybody there."""
+    look = "stat -L -c %d:%i /dev/null /proc/self/fd/0 /proc/self/fd/2; cat; echo out >&2"
+    host = os.stat("/dev/null")
+
+    def check(*words):
+        process = oci.start_process(*words, stderr=subprocess.DEVNULL)
+        out = process.communicate()[0].split()
+        assert process.returncode == 0 and len(out) == 3 and len(set(out)) == 1, out
+        assert out[0] != f"{host.st_dev}:{host.st_ino}"
+
+    check("run", "-b", plain.sh(look).path, oci.id())
+    check("exec", oci.running(plain), "sh", "-c", look)
+
+
+@pytest.mark.parametrize("kind", ["missing", "fifo", "file"])
+def test_exec_does_without_nothing_but_a_real_dev_null(oci, plain, kind):
+    name = oci.running(plain)
+    make = {"missing": "true", "fifo": "mkfifo /dev/null", "file": "echo no > /dev/null"}[kind]
+    oci.ok("exec", name, "sh", "-c", f"rm /dev/null; {make}")
+    done = oci.start_process("exec", name, "true")
+    assert done.wait(harness.TIME_LIMIT) == 255 and "/dev/null" in done.stderr.read()
+
+
 def test_a_default_device_may_be_written_again(oci, plain):
     """config-linux.md: engines list them too; what the list says holds."""
     plain.set("linux.devices", [{"type": "c", "path": "/dev/zero", "major": 1, "minor": 5,
