@@ -347,6 +347,10 @@ struct config {
  */
 int config_read(struct arena *arena, int bundle, struct config *out, struct error *err);
 
+/* The same of another file in it (or anywhere, by an absolute path). */
+int config_read_file(struct arena *arena, int bundle, const char *name, struct config *out,
+		     struct error *err);
+
 /* The same from text; label stands for the file in messages. */
 int config_parse(struct arena *arena, const char *label, const char *text, size_t length,
 		 struct config *out, struct error *err);

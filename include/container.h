@@ -132,8 +132,10 @@ const struct policy *policy_choose(struct arena *arena, const struct runtime_opt
 struct create_options {
 	const char *id;
 	const char *bundle;	    /* directory; NULL: "." */
+	const char *config;	    /* file, from there on; NULL: config.json */
 	const char *pid_file;	    /* NULL: none */
 	const char *console_socket; /* NULL: none */
+	const char *pidfd_socket;   /* NULL: none */
 	unsigned int preserve_fds;
 	bool no_pivot;
 	bool no_new_keyring;
@@ -158,7 +160,8 @@ int container_run(struct arena *arena, const struct runtime_options *options,
 
 /*
  * kill: sends sig to the workload (all: to every process of the container). A stopped container
- * is an error with the words "container not running". Returns 0, or -1 with err set.
+ * is an error with the words "container not running", but not to all. Returns 0, or -1 with err
+ * set.
  */
 int container_kill(struct arena *arena, const struct runtime_options *options, const char *id,
 		   int sig, bool all, struct error *err);
@@ -199,6 +202,7 @@ struct exec_options {
 	const char *process_label;
 	const char *pid_file;
 	const char *console_socket;
+	const char *pidfd_socket;
 	const char *cgroup; /* --cgroup PATH: below the container's own; NULL: that one */
 	unsigned int preserve_fds;
 	bool terminal;

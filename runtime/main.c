@@ -64,6 +64,7 @@ struct globals {
 	const char *cgroup_manager;
 	const char *rootless;
 	const char *criu;
+	const char *log_level;
 	struct str_list allow;
 	bool systemd_cgroup;
 	bool debug;
@@ -71,7 +72,7 @@ struct globals {
 	bool help;
 };
 
-enum { N_GLOBAL_OPTIONS = 13 };
+enum { N_GLOBAL_OPTIONS = 14 };
 
 static void global_specs(struct globals *g, struct option_spec specs[N_GLOBAL_OPTIONS])
 {
@@ -94,6 +95,7 @@ static void global_specs(struct globals *g, struct option_spec specs[N_GLOBAL_OP
 	    {"rootless", 0, OPTION_TEXT, &g->rootless, "WORD",
 	     "true, false or auto: taken for runc's sake, without effect"},
 	    {"criu", 0, OPTION_TEXT, &g->criu, "FILE", NULL},
+	    {"log-level", 0, OPTION_TEXT, &g->log_level, "WORD", NULL}, /* crun's */
 	    {"version", 'v', OPTION_FLAG, &g->version, NULL, "print the version"},
 	    {.name = NULL}};
 
@@ -196,12 +198,14 @@ static int choose_cgroup(const struct globals *g, struct runtime_options *option
 	static const char *const modes[] = {"required", "available", "none", NULL};
 	static const char *const drivers[] = {"cgroupfs", "systemd", "disabled", NULL};
 	static const char *const rootless[] = {"true", "false", "auto", NULL};
+	static const char *const levels[] = {"error", "warning", "debug", NULL};
 	int mode = g->cgroup ? word_index("cgroup", g->cgroup, modes, err) : CGROUP_REQUIRED;
 	int driver = CGROUP_DRIVER_CGROUPFS;
 
 	if (mode < 0)
 		return -1;
-	if (g->rootless && word_index("rootless", g->rootless, rootless, err) < 0)
+	if ((g->rootless && word_index("rootless", g->rootless, rootless, err) < 0) ||
+	    (g->log_level && word_index("log-level", g->log_level, levels, err) < 0))
 		return -1;
 	if (g->cgroup_manager)
 		driver = word_index("cgroup-manager", g->cgroup_manager, drivers, err);
@@ -298,6 +302,8 @@ static int runsafe(struct arena *arena, int argc, char **argv, struct error *err
 
 	global_specs(&g, specs);
 	first = options_parse(arena, specs, argc, argv, &g.help, err);
+	if (g.log_level && strcmp(g.log_level, "debug") == 0)
+		g.debug = true;
 	/* The log comes first: it is to have the failures of reading the options, too. */
 	if (log_open(g.log, g.log_format, g.debug, &log_err) < 0 && first >= 0) {
 		*err = log_err;

@@ -60,6 +60,8 @@ int exec_main(int argc, char **argv, const struct runtime_options *options, stru
 	    {"process-label", 0, OPTION_TEXT, &exec.process_label, "LABEL", "SELinux label"},
 	    {"console-socket", 0, OPTION_TEXT, &exec.console_socket, "SOCKET",
 	     "unix socket that gets the terminal's master end"},
+	    {"pidfd-socket", 0, OPTION_TEXT, &exec.pidfd_socket, "SOCKET",
+	     "unix socket that gets a pidfd of the process"},
 	    {"pid-file", 0, OPTION_TEXT, &exec.pid_file, "FILE", "write its process id there"},
 	    {"preserve-fds", 0, OPTION_NUMBER, &exec.preserve_fds, "N",
 	     "pass descriptors 3 to 3+N-1 to the process"},

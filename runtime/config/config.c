@@ -112,14 +112,20 @@ static int check(const struct config_check *c, const struct config *cfg)
 	return config_check_linux(c, &cfg->linux_);
 }
 
-int config_read(struct arena *arena, int bundle, struct config *out, struct error *err)
+int config_read_file(struct arena *arena, int bundle, const char *name, struct config *out,
+		     struct error *err)
 {
-	struct config_check c = {arena, "config.json", "", err};
+	struct config_check c = {arena, name, "", err};
 
 	memset(out, 0, sizeof(*out));
-	if (json_read_file(arena, bundle, "config.json", c.label, &whole_table, out, err) < 0)
+	if (json_read_file(arena, bundle, c.label, c.label, &whole_table, out, err) < 0)
 		return -1;
 	return check(&c, out);
+}
+
+int config_read(struct arena *arena, int bundle, struct config *out, struct error *err)
+{
+	return config_read_file(arena, bundle, "config.json", out, err);
 }
 
 int config_parse(struct arena *arena, const char *label, const char *text, size_t length,

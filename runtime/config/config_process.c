@@ -145,7 +145,8 @@ int config_check_process(const struct config_check *c, const struct config_proce
 	if (!process->present)
 		return 0;
 	if (process->args.items[0][0] == '\0')
-		return config_wrong(c, "args[0]: expected the name of a program, got \"\"");
+		return config_wrong(c, "args[0]: expected the name of a program, got \"\": "
+				       "executable file not found in $PATH");
 	if (config_check_env(c, "env", &process->env) < 0)
 		return -1;
 	if (check_rlimits(c, process) < 0 ||

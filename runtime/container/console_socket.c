@@ -42,16 +42,22 @@ int unix_connect(const char *path, int seconds)
 	return fd_take(&fd);
 }
 
+/* With errno of unix_connect(). Returns -1. */
+static int connect_failed(const char *option, const char *path, struct error *err)
+{
+	if (errno == EAGAIN)
+		return error_set(err,
+				 "%s: connecting to %s: whoever listens there did not answer for "
+				 "%d seconds",
+				 option, path, ANSWER_SECONDS);
+	return error_errno(err, errno, "%s: connecting to %s", option, path);
+}
+
 int console_connect(const char *path, struct error *err)
 {
 	int fd = unix_connect(path, ANSWER_SECONDS);
 
-	if (fd < 0 && errno == EAGAIN)
-		return error_set(err,
-				 "--console-socket: connecting to %s: whoever listens there did "
-				 "not answer for %d seconds",
-				 path, ANSWER_SECONDS);
-	return fd < 0 ? error_errno(err, errno, "--console-socket: connecting to %s", path) : fd;
+	return fd < 0 ? connect_failed("--console-socket", path, err) : fd;
 }
 
 int unix_send(int socket, const char *text, size_t length, int fd)
@@ -81,6 +87,24 @@ int console_send(int socket, int master, struct error *err)
 
 	if (unix_send(socket, name, sizeof(name) - 1, master) < 0)
 		return error_errno(err, errno, "--console-socket: sending the terminal");
+	return 0;
+}
+
+int pidfd_connect(struct launch *l, const char *path, struct error *err)
+{
+	if (!path)
+		return 0;
+	l->pidfd_socket = unix_connect(path, ANSWER_SECONDS);
+	return l->pidfd_socket < 0 ? connect_failed("--pidfd-socket", path, err) : 0;
+}
+
+int pidfd_hand_over(struct launch *l, const char *name, struct error *err)
+{
+	if (l->pidfd_socket < 0)
+		return 0;
+	if (unix_send(l->pidfd_socket, name, strlen(name), l->sandbox.pidfd) < 0)
+		return error_errno(err, errno, "--pidfd-socket: sending the process's pidfd");
+	fd_cleanup(&l->pidfd_socket);
 	return 0;
 }
 

@@ -132,7 +132,9 @@ static int bring_to_gate(struct launch *l, struct error *err)
 			return -1;
 	} while (event != SANDBOX_READY);
 	/* It is the runtime's child, so it would be in the runtime's class. */
-	return launch_enter_rdt(l, err) < 0 ? -1 : console_hand_over(l, err);
+	if (launch_enter_rdt(l, err) < 0 || console_hand_over(l, err) < 0)
+		return -1;
+	return pidfd_hand_over(l, "setns", err);
 }
 
 static int go(struct launch *l, const struct exec_options *exec, struct error *err)
@@ -144,6 +146,8 @@ static int go(struct launch *l, const struct exec_options *exec, struct error *e
 		if (l->console_socket < 0)
 			return -1;
 	}
+	if (pidfd_connect(l, exec->pidfd_socket, err) < 0)
+		return -1;
 	interrupt_begin(&l->sandbox);
 	int result = bring_to_gate(l, err);
 	if (result == 0 && exec->pid_file) {

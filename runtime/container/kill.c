@@ -38,6 +38,8 @@ static int signal_all_without_cgroup(const struct container_state *state, int si
 			 state->id);
 }
 
+/* That nobody is left is no failure, as runc and crun have it: shims send KILL to all of a
+ * container that has ended, and give up on one that answers with an error. */
 static int signal_all(const struct container_state *state, enum container_status status, int sig,
 		      struct error *err)
 {
@@ -46,19 +48,16 @@ static int signal_all(const struct container_state *state, enum container_status
 
 	/* Pending: who is in the group may be another container. */
 	if (process_other_boot(state) || state->cgroup_pending)
-		return not_running(state->id, err);
+		return status == STATUS_STOPPED ? 0 : not_running(state->id, err);
 	if (!path || !*path)
-		return status == STATUS_STOPPED ? not_running(state->id, err)
-						: signal_all_without_cgroup(state, sig, err);
+		return status == STATUS_STOPPED ? 0 : signal_all_without_cgroup(state, sig, err);
 	/* Processes may be left when the first one has ended: shims send KILL to all of them then.
 	 */
 	if (sig == SIGKILL && status != STATUS_STOPPED)
 		return (state->cgroup_kept ? cgroup_kill_kept : cgroup_kill)(path, KILL_TIMEOUT_MS,
 									     err);
 	n = cgroup_signal(path, sig);
-	if (n == 0 || (n < 0 && errno == ENOENT))
-		return not_running(state->id, err);
-	if (n < 0)
+	if (n < 0 && errno != ENOENT)
 		return error_errno(err, errno, "%s: cannot send signal %d to cgroup %s", state->id,
 				   sig, path);
 	return 0;

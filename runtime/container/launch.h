@@ -26,6 +26,7 @@ struct launch {
 	struct sandbox sandbox;
 	struct net_move net_move; /* until the container is made */
 	int console_socket;	  /* connected, or -1 */
+	int pidfd_socket;	  /* the same */
 	int notify_socket;	  /* the container's own for sd_notify(3), or -1 */
 	int signals;		  /* supervise_begin()'s signalfd(2), or -1 */
 	uid_t caller;		  /* before the runtime entered a user namespace */
@@ -115,8 +116,16 @@ int console_send(int socket, int master, struct error *err);
 int console_hand_over(struct launch *launch, struct error *err);
 
 /*
- * What both sockets are made of. Connects to a unix(7) stream socket, of a path of any length; what
- * blocks for that many seconds (0: for ever) fails with EAGAIN, the sending too. Returns the
+ * --pidfd-socket, as runc has it: connects to it where there is one, and sends the pidfd of the
+ * sandbox's process there (SCM_RIGHTS) with the name, "standard" of a container's first process and
+ * "setns" of exec's. The process is not let go before. Return 0, or -1 with err set.
+ */
+int pidfd_connect(struct launch *launch, const char *path, struct error *err);
+int pidfd_hand_over(struct launch *launch, const char *name, struct error *err);
+
+/*
+ * What these sockets are made of. Connects to a unix(7) stream socket, of a path of any length;
+ * what blocks for that many seconds (0: for ever) fails with EAGAIN, the sending too. Returns the
  * descriptor, or -1 with errno set.
  */
 int unix_connect(const char *path, int seconds);

@@ -112,8 +112,11 @@ static int explain_attach(const struct plan_mount *m, int errnum, struct error *
 		       "host)";
 	else if (errnum == ELOOP || errnum == EXDEV)
 		hint = " (its symlinks lead nowhere inside the rootfs)";
-	else if (errnum == ENOTDIR || errnum == EISDIR)
+	else if (errnum == ENOTDIR || errnum == EISDIR) {
+		/* As mount(2) says it for both: engines add a hint of their own to this one. */
+		errnum = ENOTDIR;
 		hint = " (a directory can only be mounted on a directory, a file on a file)";
+	}
 	return error_errno(err, errnum, "%s: mounting at %s%s", m->label, m->destination, hint);
 }
 

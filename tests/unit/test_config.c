@@ -435,7 +435,8 @@ static void test_process_alone(void **state)
 	    {"{\"cwd\":\"/\"}", "p.json: args: expected a list of strings, but it is missing"},
 	    {"{\"args\":[\"a\"]}", "p.json: cwd: expected an absolute path, but it is missing"},
 	    {"{\"args\":[\"\"],\"cwd\":\"/\"}",
-	     "p.json: args[0]: expected the name of a program, got \"\""},
+	     "p.json: args[0]: expected the name of a program, got \"\": "
+	     "executable file not found in $PATH"},
 	    {"{\"args\":[\"a\"],\"cwd\":\"/\",\"env\":[\"x\"]}",
 	     "p.json: env[0]: expected NAME=value, got \"x\""},
 	};

@@ -62,7 +62,8 @@ static const struct wrong process[] = {
     {TOP("'process':{'cwd':'/','args':'sh'}"),
      "process.args: expected a list of strings, got \"sh\""},
     {TOP("'process':{'cwd':'/','args':['']}"),
-     "process.args[0]: expected the name of a program, got \"\""},
+     "process.args[0]: expected the name of a program, got \"\": "
+     "executable file not found in $PATH"},
     {TOP("'process':{'cwd':'/','args':['a','b\\u0000c']}"),
      "process.args[1]: expected text without NUL characters, got \"b\\x00c\""},
     {TOP("'process':{'args':['a']}"), "process.cwd: expected an absolute path, but it is missing"},
