@@ -58,6 +58,8 @@ struct plan_mount {
 	struct plan_attr attr;
 	uint64_t superblock_flags; /* MS_RDONLY and kin that belong to the file system */
 	bool copy_up;		   /* fill the tmpfs with what lay below */
+	bool keep_mode;		   /* a tmpfs without a mode: the directory's below, else 1777 */
+	uint32_t kept_mode;	   /* the sandbox's own: that mode */
 	bool of_policy;		   /* config.json does not mount it */
 	bool owned;		   /* all of it, and the root, belong to the workload */
 	bool late_readonly;	   /* PLAN_MOUNT_NEW: /dev, read-only once the devices are in it */

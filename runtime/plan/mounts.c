@@ -285,6 +285,8 @@ static int plan_one(struct planner *p, size_t index)
 		return -1;
 	if (m->kind == PLAN_MOUNT_NEW && is_given(p, m, clean))
 		add_owner(p, m);
+	m->keep_mode = m->kind == PLAN_MOUNT_NEW && strcmp(m->type, "tmpfs") == 0 &&
+		       !str_map_get(&m->data, "mode");
 	return 0;
 }
 

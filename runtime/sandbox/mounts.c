@@ -146,7 +146,8 @@ static int open_target(struct child *child, const struct plan_mount *m, struct e
 {
 	struct statfs fs;
 	cleanup_fd int target = m->is_file ? path_make_file(child->root, m->destination)
-					   : path_make_dir(child->root, m->destination, 0755);
+					   : path_make_dir(child->root, m->destination,
+							   m->keep_mode ? 01777 : 0755);
 
 	if (target < 0 || fstatfs(target, &fs) < 0)
 		return explain_attach(m, errno, err);
@@ -173,15 +174,18 @@ static int explain_new(const struct plan_mount *m, struct error *err)
 
 static int attach_new(struct child *child, const struct plan_mount *m, struct error *err)
 {
-	struct plan_mount writable = *m;
+	struct plan_mount own = *m;
+	struct stat below;
 	cleanup_fd int target = open_target(child, m, err);
 
 	if (target < 0)
 		return -1;
-	if (m->late_readonly) {
-		writable.attr.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
-		m = &writable;
-	}
+	if (m->late_readonly)
+		own.attr.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+	if (m->keep_mode && fstat(target, &below) < 0)
+		return explain_attach(m, errno, err);
+	own.kept_mode = m->keep_mode ? below.st_mode & 03777 : 0;
+	m = &own;
 	if (check_plain(child, m, err) < 0)
 		return -1;
 	cleanup_fd int mounted =

@@ -1,6 +1,7 @@
 /* A new instance of a file system, by the new mount API where it will do. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -41,6 +42,11 @@ static int explain(int context, int errnum, const char *what, struct error *err)
 
 static int configure(int context, const struct plan_mount *m, struct error *err)
 {
+	char mode[16];
+
+	(void)snprintf(mode, sizeof(mode), "%o", m->kept_mode);
+	if (m->keep_mode && set(context, "mode", mode) < 0)
+		return explain(context, errno, "mode", err);
 	if (m->source && set(context, "source", m->source) < 0)
 		return explain(context, errno, "its source", err);
 	for (size_t i = 0; i < sizeof(superblock_words) / sizeof(superblock_words[0]); i++) {

@@ -299,9 +299,19 @@ def test_one_string_may_hold_several_options_of_a_file_system(oci, plain):
 
 
 def test_a_tmpfs_has_the_mode_1777_of_the_kernel_without_a_word(oci, plain):
-    """tmpfs(5): mode 1777 where nothing is said (for a directory that is made just now too)."""
-    plain.mount(destination="/made", type="tmpfs", source="tmpfs")
-    assert oci.sh(plain, "stat -c %a /made").out == "1777\n"
+    """tmpfs(5): mode 1777 where nothing is said, also where the image's /made is copied up."""
+    for name, options in (("made", []), ("copied", ["tmpcopyup"]), ("fixed", ["ro"])):
+        plain.mount(destination=f"/{name}", type="tmpfs", source="tmpfs", options=options)
+    # The mount points that the first start left behind do not change the second.
+    for _ in range(2):
+        assert oci.sh(plain, "stat -c %a /made /copied /fixed").out == "1777\n1777\n1777\n"
+
+
+def test_a_tmpfs_over_a_folder_of_the_image_is_as_closed_as_that(oci, plain):
+    """As runc and crun have it: /root stays closed to others."""
+    (plain.rootfs / "opt").chmod(0o750)
+    plain.mount(destination="/opt", type="tmpfs", source="tmpfs", options=["ro"])
+    assert oci.sh(plain, "stat -c '%a %u' /opt; touch /opt/x 2>&1 || true").lines[0] == "750 0"
 
 
 def test_the_data_of_a_devpts(oci, plain):
