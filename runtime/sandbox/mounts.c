@@ -145,9 +145,9 @@ static int check_plain(struct child *child, const struct plan_mount *m, struct e
 static int open_target(struct child *child, const struct plan_mount *m, struct error *err)
 {
 	struct statfs fs;
-	cleanup_fd int target = m->is_file ? path_make_file(child->root, m->destination)
-					   : path_make_dir(child->root, m->destination,
-							   m->keep_mode ? 01777 : 0755);
+	cleanup_fd int target =
+	    m->is_file ? path_make_file(child->root, m->destination)
+		       : path_make_dir(child->root, m->destination, m->keep_mode ? 01777 : 0755);
 
 	if (target < 0 || fstatfs(target, &fs) < 0)
 		return explain_attach(m, errno, err);
