@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +85,30 @@ static bool is_or_contains(const struct stat *source, const char *path)
 	return is_above(source, at);
 }
 
-static const char *find_socket(struct planner *p, const struct stat *source)
+/* Distributions of Kubernetes keep theirs elsewhere (/run/k0s, /var/snap/microk8s): a socket that has
+ * an engine's name is one. Its path, the arena's, or NULL. */
+static const char *named_as_engine(struct planner *p, int source, const struct stat *st)
+{
+	static const char *const names[] = {"docker.sock", "containerd.sock", "podman.sock",
+					    "crio.sock", "buildkitd.sock"};
+	char path[PATH_MAX];
+
+	if (!S_ISSOCK(st->st_mode))
+		return NULL;
+	ssize_t length = readlink(arena_printf(p->arena, "/proc/self/fd/%d", source), path,
+				  sizeof(path) - 1);
+	if (length < 0)
+		return "(a socket whose path can not be read)";
+	path[length] = '\0';
+	const char *slash = strrchr(path, '/');
+	for (size_t i = 0; slash && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(slash + 1, names[i]) == 0)
+			return arena_strdup(p->arena, path);
+	}
+	return NULL;
+}
+
+static const char *find_socket(struct planner *p, int fd, const struct stat *source)
 {
 	for (size_t i = 0; i < sizeof(engine_sockets) / sizeof(engine_sockets[0]); i++) {
 		const char *pattern = engine_sockets[i];
@@ -106,7 +130,7 @@ static const char *find_socket(struct planner *p, const struct stat *source)
 		if (hit)
 			return hit;
 	}
-	return NULL;
+	return named_as_engine(p, fd, source);
 }
 
 static bool is_allowed(struct planner *p, const struct stat *source)
@@ -142,7 +166,7 @@ int plan_check_bind(struct planner *p, int source, const char *label, const char
 				   "%s is part of the host's /proc; say `--allow bind=%s` if the "
 				   "container shall see it",
 				   text, text);
-	const char *socket = find_socket(p, &st);
+	const char *socket = find_socket(p, source, &st);
 	if (socket)
 		return plan_refuse(
 		    p, label,

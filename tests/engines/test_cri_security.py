@@ -90,7 +90,7 @@ def test_a_privileged_container_has_the_usual_devices_and_paths_only(containerd,
         "stdout", "termination-log", "tty", "urandom", "zero"}
     for path in ("/proc/sys/kernel/hostname", "/proc/sysrq-trigger", "/sys/fs/cgroup/x", "/x"):
         code, _, err = box.exec(f"echo x >{path}")
-        assert code != 0 and ("Read-only" in err or "ermission denied" in err), (path, err)
+        assert code != 0 and "can't create" in err, (path, err)
 
 
 def test_no_new_privs_follows_allow_privilege_escalation(containerd, runtime):

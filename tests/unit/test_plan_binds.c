@@ -150,6 +150,24 @@ static void a_users_socket_is_found_by_pattern(void **state)
 	refused(t, "/run/user", "podman.sock");
 }
 
+static void a_socket_that_has_an_engines_name_is_refused_wherever_it_is(void **state)
+{
+	static const char *const names[] = {"containerd.sock", "harmless.sock"};
+	struct planning *t = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct sockaddr_un address = {.sun_family = AF_UNIX};
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", t->dir, names[i]);
+		assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+		close(fd);
+		if (i == 0)
+			refused(t, address.sun_path, "engine's socket");
+		else
+			assert_done(t, check(t, address.sun_path));
+	}
+}
+
 static void what_the_owner_allowed_is_let_through(void **state)
 {
 	struct planning *t = *state;
@@ -218,6 +236,7 @@ int main(void)
 	    TEST(an_engines_socket_is_refused_however_it_is_reached),
 	    TEST(a_directory_that_holds_the_socket_is_refused),
 	    TEST(a_users_socket_is_found_by_pattern),
+	    TEST(a_socket_that_has_an_engines_name_is_refused_wherever_it_is),
 	    TEST(what_the_owner_allowed_is_let_through),
 	    TEST(check_collects_it_as_a_finding),
 	    TEST(mounts_and_rootfs_go_through_the_check),
