@@ -14,6 +14,13 @@ struct error {
 		.text = "", .number = 0, .exit_status = 0                                          \
 	}
 
+/* Whether it is the workload's program that can not be executed: 126 and 127, as a shell has them.
+ */
+static inline int error_of_program(const struct error *err)
+{
+	return err->exit_status == 126 || err->exit_status == 127;
+}
+
 /* Sets the message. Returns -1, so that a caller can `return error_set(...)`. */
 int error_set(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -5,6 +5,7 @@
 
 #include "fd.h"
 #include "launch.h"
+#include "log.h"
 #include "process.h"
 #include "start.h"
 
@@ -40,9 +41,30 @@ int start_poststart(struct arena *arena, const struct container_state *state, st
 	return -1;
 }
 
-static int open_gate(struct arena *arena, struct container *container, struct error *err)
+static int begun(struct arena *arena, struct container *container, struct error *err)
 {
-	if (sandbox_open_gate_fifo(container->dir, err) < 0) {
+	(void)unlinkat(container->dir, "gate", 0);
+	(void)unlinkat(container->dir, "report", 0);
+	container->state.recorded = arena_strdup(arena, "running");
+	return container_write_state(arena, container, err);
+}
+
+/*
+ * A program that only execve(2) finds wrong (another machine's, or its interpreter is missing) has
+ * been started and ends with 126 or 127, having said why on its stderr, as under runc and crun:
+ * Docker hears of the process's end, and of a start that fails as well gets into a state that it
+ * can not remove a container from.
+ */
+static int open_gate(struct arena *arena, struct container *container, bool *executed,
+		     struct error *err)
+{
+	*executed = sandbox_open_gate_fifo(container->dir, err) == 0;
+	if (!*executed && error_of_program(err)) {
+		log_debug("%s: %s", container->state.id, err->text);
+		*err = (struct error)ERROR_INIT;
+		return begun(arena, container, err);
+	}
+	if (!*executed) {
 		if (err->number != ENXIO)
 			return -1;
 		if (container_status(&container->state) == STATUS_STOPPED)
@@ -54,10 +76,7 @@ static int open_gate(struct arena *arena, struct container *container, struct er
 				 "cannot start container %s: container not running (its process "
 				 "was killed before the workload ran)",
 				 container->state.id);
-	(void)unlinkat(container->dir, "gate", 0);
-	(void)unlinkat(container->dir, "report", 0);
-	container->state.recorded = arena_strdup(arena, "running");
-	return container_write_state(arena, container, err);
+	return begun(arena, container, err);
 }
 
 static int open_notify_socket(const struct container *container, int *notify, struct error *err)
@@ -78,6 +97,7 @@ int container_start(struct arena *arena, const struct runtime_options *options, 
 {
 	struct container container;
 	cleanup_fd int notify = -1;
+	bool executed = false;
 
 	if (container_open(arena, options->root, id, true, &container, err) < 0)
 		return -1;
@@ -85,8 +105,8 @@ int container_start(struct arena *arena, const struct runtime_options *options, 
 	int result = status == STATUS_CREATED ? open_notify_socket(&container, &notify, err)
 					      : wrong_status(id, status, err);
 	if (result == 0)
-		result = open_gate(arena, &container, err);
-	if (result == 0)
+		result = open_gate(arena, &container, &executed, err);
+	if (result == 0 && executed)
 		result = start_poststart(arena, &container.state, err);
 	/* Others may look at it and stop it while this waits. */
 	container_close(&container);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -94,9 +95,24 @@ static bool taken_out(const char *name)
 #endif
 }
 
+/* `start` is over by then for the engine: whoever reads the workload's output reads it there. Parts
+ * of it come from config.json: no byte may steer a terminal. */
+static void tell_as_workload(const struct error *err)
+{
+	char line[sizeof(err->text) + sizeof("runsafe: \n")];
+	int length = snprintf(line, sizeof(line), "runsafe: %s\n", err->text);
+
+	for (int i = 0; i < length - 1; i++) {
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	}
+	(void)fd_write_all(STDERR_FILENO, line, (size_t)length);
+}
+
 static void walk(struct child *child)
 {
 	struct error err = ERROR_INIT;
+	const bool fifo = child->plan->gate_kind == PLAN_GATE_FIFO;
 
 	const struct step *step = child->plan->target >= 0 ? sandbox_exec_steps : sandbox_steps;
 
@@ -111,11 +127,12 @@ static void walk(struct child *child)
 	if (child_tell(child, MESSAGE_READY, -1) < 0)
 		_exit(1);
 	/* Nobody would find this process if the runtime ended before it wrote the state. */
-	if (child->plan->gate_kind == PLAN_GATE_FIFO && child_wait_for_parent(child, &err) < 0)
+	if (fifo && child_wait_for_parent(child, &err) < 0)
 		_exit(1);
 	(void)program_execute(child, &err);
-	child_fail(child->plan->gate_kind == PLAN_GATE_FIFO ? child->plan->report : child->socket,
-		   &err);
+	if (fifo && error_of_program(&err))
+		tell_as_workload(&err);
+	child_fail(fifo ? child->plan->report : child->socket, &err);
 }
 
 /* Two clones: this first process joins what it must before (and with) the user namespace, and its

@@ -191,11 +191,25 @@ def test_create_says_what_start_would_find(oci, plain):
     oci.create_fails(plain.args("nothing-here"), "executable file not found in $PATH")
 
 
-def test_what_only_the_exec_can_find_fails_start(oci, plain):
-    plain.file("/opt/garbage", b"\x01\x02\x03", 0o755)
-    name = oci.create(plain.args("/opt/garbage"))
-    oci.fails("start", name, words=["/opt/garbage", "exec format error"])
-    oci.wait_status(name, "stopped")
+@pytest.mark.parametrize("program,status,words", [
+    ("/opt/garbage", 126, 'exec: "/opt/garbage": exec format error'),
+    ("/opt/script\x1b[2J", 127, 'exec: "/opt/script?[2J": no such file or directory'),
+])
+def test_what_only_the_exec_can_find_the_started_process_says_itself(oci, plain, tmp_path, program,
+                                                                     status, words):
+    """As under runc and crun: start succeeds. Docker can not remove a container whose start fails
+    while its process ends."""
+    plain.file(program, b"\x01\x02\x03" if status == 126 else "#!/no/such/interpreter\n", 0o755)
+    hook = tmp_path / "hooked"
+    plain.set("hooks", {"poststart": [{"path": "/bin/touch", "args": ["touch", str(hook)]}]})
+    name = oci.create(plain.args(program))
+    pid = oci.state(name)["pid"]
+    oci.ok("start", name)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == status
+    err = oci.outputs[name].with_name(oci.outputs[name].name.replace("out", "err"))
+    assert err.read_text() == f"runsafe: {words}\n"
+    assert oci.status(name) == "stopped"
+    assert not hook.exists(), "poststart: after the program has been executed"
 
 
 def test_a_program_that_only_another_user_may_execute(oci, plain):
