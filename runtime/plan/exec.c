@@ -138,7 +138,7 @@ static bool must_protect_binary(const struct plan *plan, const struct plan_exec_
 int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct plan *out,
 		   struct findings *findings, struct error *err)
 {
-	static const struct plan_input nothing = {.bundle = -1};
+	const struct plan_input nothing = {.bundle = -1, .nested = sys_in_user_namespace()};
 	struct planner p = {
 	    .arena = arena,
 	    .in = &nothing,

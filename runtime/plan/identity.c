@@ -154,7 +154,8 @@ int plan_identity(struct planner *p)
 	bool exists;
 
 	set_user(p);
-	if (check_mapped(p) < 0 || check_denied_groups(p) < 0)
+	if (check_mapped(p) < 0 || plan_nested_ids(p) < 0 || plan_nested_groups(p) < 0 ||
+	    check_denied_groups(p) < 0)
 		return -1;
 	const char *passwd = read_in_rootfs(p, "/etc/passwd", &exists);
 	struct passwd_entry entry = passwd_find_uid(p->arena, passwd, plan->uid);

@@ -54,6 +54,10 @@ int plan_check_file_system(struct planner *p, const char *type, const char *sour
 int plan_devices(struct planner *p);
 /* identity.c */
 int plan_identity(struct planner *p);
+/* nested.c: refuses ids that the engine's own user namespace does not have, and leaves groups out
+ * where it denies setgroups(2). 0, or -1 with the error set. */
+int plan_nested_ids(struct planner *p);
+int plan_nested_groups(struct planner *p);
 /* passwd.c: looking into the rootfs's passwd and group, text in, text out. */
 struct passwd_entry {
 	char *name;
