@@ -53,13 +53,6 @@ static int connect_failed(const char *option, const char *path, struct error *er
 	return error_errno(err, errno, "%s: connecting to %s", option, path);
 }
 
-int console_connect(const char *path, struct error *err)
-{
-	int fd = unix_connect(path, ANSWER_SECONDS);
-
-	return fd < 0 ? connect_failed("--console-socket", path, err) : fd;
-}
-
 int unix_send(int socket, const char *text, size_t length, int fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = {0};
@@ -81,10 +74,15 @@ int unix_send(int socket, const char *text, size_t length, int fd)
 	return sent < 0 ? -1 : 0;
 }
 
-int console_send(int socket, int master, struct error *err)
+/* Not before there is something to send: conmon takes a connection that ends without for the end of
+ * the runtime, and passes on nothing of what that has to say. */
+int console_send(const char *path, int master, struct error *err)
 {
 	static const char name[] = "/dev/ptmx"; /* engines read it as the file's name */
+	cleanup_fd int socket = unix_connect(path, ANSWER_SECONDS);
 
+	if (socket < 0)
+		return connect_failed("--console-socket", path, err);
 	if (unix_send(socket, name, sizeof(name) - 1, master) < 0)
 		return error_errno(err, errno, "--console-socket: sending the terminal");
 	return 0;
@@ -110,9 +108,9 @@ int pidfd_hand_over(struct launch *l, const char *name, struct error *err)
 
 int console_hand_over(struct launch *l, struct error *err)
 {
-	if (l->console_socket < 0)
+	if (!l->console_path)
 		return 0;
-	if (console_send(l->console_socket, l->sandbox.console, err) < 0)
+	if (console_send(l->console_path, l->sandbox.console, err) < 0)
 		return -1;
 	/* Theirs alone: kept here, the workload would not notice when they hang up. */
 	fd_cleanup(&l->sandbox.console);

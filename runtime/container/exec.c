@@ -141,11 +141,7 @@ static int go(struct launch *l, const struct exec_options *exec, struct error *e
 {
 	if (open_cgroup(l, exec, err) < 0)
 		return -1;
-	if (exec->console_socket) {
-		l->console_socket = console_connect(exec->console_socket, err);
-		if (l->console_socket < 0)
-			return -1;
-	}
+	l->console_path = exec->console_socket;
 	if (pidfd_connect(l, exec->pidfd_socket, err) < 0)
 		return -1;
 	interrupt_begin(&l->sandbox);

@@ -84,8 +84,7 @@ void launch_init(struct launch *l)
 {
 	l->findings.arena = l->arena;
 	l->notify_socket = -1;
-	l->bundle = l->console_socket = l->pidfd_socket = l->signals = l->container.dir =
-	    l->cgroup.dir = -1;
+	l->bundle = l->pidfd_socket = l->signals = l->container.dir = l->cgroup.dir = -1;
 	l->plan.rootfs_tree = l->plan.proc = l->plan.gate = l->plan.report = l->plan.target = -1;
 	l->sandbox = (struct sandbox){
 	    .pid = -1, .pidfd = -1, .socket = -1, .console = -1, .network = -1, .listener = -1};
@@ -382,11 +381,7 @@ int launch_begin(struct launch *l, struct error *err)
 {
 	if (container_check_id(l->create->id, err) < 0)
 		return -1;
-	if (l->create->console_socket) {
-		l->console_socket = console_connect(l->create->console_socket, err);
-		if (l->console_socket < 0)
-			return -1;
-	}
+	l->console_path = l->create->console_socket;
 	if (pidfd_connect(l, l->create->pidfd_socket, err) < 0)
 		return -1;
 	interrupt_begin(&l->sandbox);
@@ -464,7 +459,6 @@ void launch_close(struct launch *l)
 	plan_close(&l->plan);
 	sandbox_close(&l->sandbox);
 	cgroup_close(&l->cgroup);
-	fd_cleanup(&l->console_socket);
 	fd_cleanup(&l->pidfd_socket);
 	fd_cleanup(&l->notify_socket);
 	fd_cleanup(&l->signals);

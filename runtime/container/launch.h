@@ -25,8 +25,8 @@ struct launch {
 	struct container container;
 	struct sandbox sandbox;
 	struct net_move net_move; /* until the container is made */
-	int console_socket;	  /* connected, or -1 */
-	int pidfd_socket;	  /* the same */
+	const char *console_path; /* --console-socket, or NULL */
+	int pidfd_socket;	  /* connected, or -1 */
 	int notify_socket;	  /* the container's own for sd_notify(3), or -1 */
 	int signals;		  /* supervise_begin()'s signalfd(2), or -1 */
 	uid_t caller;		  /* before the runtime entered a user namespace */
@@ -56,8 +56,8 @@ int launch_choose_cgroup(struct launch *launch, struct error *err);
 int launch_make_cgroup(struct launch *launch, struct error *err);
 int launch_enter_cgroup(struct launch *launch, struct error *err);
 
-/* Its parts, for restore. Begins: the console socket, interrupt_begin(), the locked directory. On
- * failure nothing is left. */
+/* Its parts, for restore. Begins: interrupt_begin(), the locked directory. On failure nothing is
+ * left. */
 int launch_begin(struct launch *launch, struct error *err);
 
 /* rdt.c: linux.intelRdt's class, made before the process is; and the process put into it. */
@@ -106,11 +106,9 @@ void launch_state_text(struct arena *arena, const struct container_state *state,
  */
 int seal_and_reexecute(struct error *err);
 
-/* Connects to the socket that gets the terminal's master. Returns the descriptor or -1. */
-int console_connect(const char *path, struct error *err);
-
-/* Sends the terminal's master there (SCM_RIGHTS). */
-int console_send(int socket, int master, struct error *err);
+/* Connects to the unix(7) socket at path and sends the terminal's master there (SCM_RIGHTS). Returns
+ * 0, or -1 with err set. */
+int console_send(const char *path, int master, struct error *err);
 
 /* The same for the child's terminal, where there is a --console-socket. */
 int console_hand_over(struct launch *launch, struct error *err);

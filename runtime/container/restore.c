@@ -62,8 +62,8 @@ static int take_terminal(struct launch *l, int *fd, struct error *err)
 {
 	if (*fd < 0)
 		return error_set(err, "criu did not hand the terminal over");
-	if (l->console_socket >= 0)
-		return console_send(l->console_socket, *fd, err);
+	if (l->console_path)
+		return console_send(l->console_path, *fd, err);
 	if (l->create->detach)
 		return error_set(err, "the restored container has a terminal: a container that is "
 				      "left alone needs --console-socket");

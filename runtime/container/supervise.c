@@ -212,7 +212,7 @@ static void take_signals(struct supervisor *s)
 /* With a console socket the terminal is somebody else's to relay. */
 static int relayed(const struct launch *l)
 {
-	return l->console_socket < 0 ? l->sandbox.console : -1;
+	return l->console_path ? -1 : l->sandbox.console;
 }
 
 int supervise_begin(struct launch *l, struct error *err)

@@ -1,6 +1,7 @@
 """exec --tty: the same between the caller's terminal and the process's as with `run`."""
 
 import os
+import select
 import signal
 import socket
 
@@ -103,6 +104,17 @@ def test_exec_detached_with_a_terminal_needs_a_console_socket(runsafe, bundle, c
                   status=255)
     runsafe.fails("exec", "-d", "--console-socket", console.path, name, "true",
                   words=["--console-socket", "--tty"], status=255)
+
+
+def test_a_program_that_is_not_there_leaves_the_console_socket_alone(runsafe, bundle, console):
+    """conmon takes a connection without a terminal for the end of the runtime, and drops its error."""
+    name = runsafe.running(bundle)
+    runsafe.fails("exec", "-t", "-d", "--console-socket", console.path, name, "nosuch",
+                  words=["executable file not found in $PATH"], status=127)
+    bundle.set("process.terminal", True).args("nosuch")
+    runsafe.fails("create", "-b", bundle.path, "--console-socket", console.path, runsafe.id(),
+                  words=["executable file not found in $PATH"])
+    assert not select.select([console.listener], [], [], 0)[0]
 
 
 def test_exec_with_a_console_socket_that_nobody_listens_on(runsafe, bundle, folder):
