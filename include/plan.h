@@ -248,6 +248,7 @@ struct plan {
 	int gate;   /* PLAN_GATE_FIFO: read end of the start gate, else -1 */
 	int report; /* where a failed exec is told after the gate, else -1 */
 	enum plan_gate gate_kind;
+	bool says_itself; /* that its program can not be executed, on stderr: nobody waits for it */
 	bool
 	    protect_binary; /* the workload's host user may write our own file: re-execute sealed */
 };

@@ -137,8 +137,21 @@ static int bring_to_gate(struct launch *l, struct error *err)
 	return pidfd_hand_over(l, "setns", err);
 }
 
+/* See container/start.c: a process that was left alone says itself that it can not be executed. */
+static int open_gate(struct launch *l, bool alone, struct error *err)
+{
+	int result = sandbox_open_gate(&l->sandbox, false, err);
+
+	if (result == 0 || !alone || !error_of_program(err))
+		return result;
+	log_debug("%s: %s", l->container.state.id, err->text);
+	*err = (struct error)ERROR_INIT;
+	return 0;
+}
+
 static int go(struct launch *l, const struct exec_options *exec, struct error *err)
 {
+	l->plan.says_itself = exec->detach; /* before the clone */
 	if (open_cgroup(l, exec, err) < 0)
 		return -1;
 	l->console_path = exec->console_socket;
@@ -156,7 +169,7 @@ static int go(struct launch *l, const struct exec_options *exec, struct error *e
 		result = -1;
 	interrupt_end();
 	if (result == 0)
-		result = sandbox_open_gate(&l->sandbox, false, err);
+		result = open_gate(l, exec->detach, err);
 	if (result == 0)
 		return 0;
 	sandbox_abandon(&l->sandbox);

@@ -130,7 +130,7 @@ static void walk(struct child *child)
 	if (fifo && child_wait_for_parent(child, &err) < 0)
 		_exit(1);
 	(void)program_execute(child, &err);
-	if (fifo && error_of_program(&err))
+	if (child->plan->says_itself && error_of_program(&err))
 		tell_as_workload(&err);
 	child_fail(fifo ? child->plan->report : child->socket, &err);
 }

@@ -393,6 +393,7 @@ bool sandbox_died_before_exec(pid_t pid)
 int sandbox_make_gate(int dir, struct plan *plan, struct error *err)
 {
 	plan->gate_kind = PLAN_GATE_FIFO;
+	plan->says_itself = true;
 	if (mkfifoat(dir, "gate", 0600) < 0 || mkfifoat(dir, "report", 0600) < 0)
 		return error_errno(err, errno, "making the start gate in the state folder");
 	/* Both ends at once, so that neither open nor read depends on who else is there. */

@@ -266,6 +266,20 @@ def test_exec_detached_returns_and_leaves_it_running(runsafe, bundle):
     end(runsafe, name, pid)
 
 
+def test_a_detached_process_says_itself_what_only_the_exec_finds(oci, plain):
+    """As `start` has it, and as runc and crun do: the engine hears of its end, with 126."""
+    plain.file("/opt/garbage", b"\x01\x02\x03", 0o755)
+    name = oci.running(plain)
+    pid_file = plain.path / "pid"
+    done = oci("exec", "-d", "--pid-file", pid_file, name, "/opt/garbage")
+    pid = int(pid_file.read_text())
+    assert done.status == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 126
+    assert done.out_path.with_name(done.out_path.name.replace("out", "err")).read_text() == (
+        'runsafe: exec: "/opt/garbage": exec format error\n')
+    oci.fails("exec", name, "/opt/garbage", words=["exec format error"], status=126)
+
+
 def test_exec_that_fails_leaves_no_pid_file(runsafe, bundle):
     name = runsafe.running(bundle)
     pid_file = bundle.path / "pid"
