@@ -139,9 +139,21 @@ static int check_plain(struct child *child, const struct plan_mount *m, struct e
 	return target < 0 ? explain_attach(m, errno, err) : 0;
 }
 
+/* The whole of a procfs, not a directory of it. */
+static bool is_procfs(int fd)
+{
+	enum { PROC_ROOT_INODE = 1 }; /* linux/fs/proc */
+	struct statfs fs;
+	struct stat st;
+
+	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
+	       fstat(fd, &st) == 0 && st.st_ino == PROC_ROOT_INODE;
+}
+
 /* Makes and opens the mount point. A directory of procfs is none: an image that bends a volume's
  * destination there would put its own files where the runtime and tools look for the kernel's
- * (CVE-2019-16884). Single files are what lxcfs mounts over. */
+ * (CVE-2019-16884). Single files are what lxcfs mounts over; one procfs may lie over another, as
+ * when the host's / and /proc are bound at /host and /host/proc. */
 static int open_target(struct child *child, const struct plan_mount *m, struct error *err)
 {
 	struct statfs fs;
@@ -152,7 +164,8 @@ static int open_target(struct child *child, const struct plan_mount *m, struct e
 	if (target < 0 || fstatfs(target, &fs) < 0)
 		return explain_attach(m, errno, err);
 	if (!m->is_file && fs.f_type == PROC_SUPER_MAGIC &&
-	    (!m->type || strcmp(m->type, "proc") != 0))
+	    (!m->type || strcmp(m->type, "proc") != 0) &&
+	    !(is_procfs(target) && is_procfs(m->tree)))
 		return error_set(err,
 				 "%s: %s is a directory of /proc: nothing can be mounted there",
 				 m->label, m->destination);

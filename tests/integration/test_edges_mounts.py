@@ -34,6 +34,17 @@ def test_a_mount_over_procfs_is_refused(oci, plain, source, kind, place):
     oci.create_fails(plain, place, "/proc", "nothing can be mounted there")
 
 
+def test_a_procfs_that_is_bound_goes_over_a_procfs_that_is_bound(oci, plain):
+    """What monitoring asks for: the host's / at /host, and its /proc at /host/proc. Only the whole
+    of it: a directory of procfs lies over none."""
+    bind(plain, "/", "/host", "rbind", "ro")
+    bind(plain, "/proc", "/host/proc", "rbind", "ro")
+    assert oci.sh(plain, "read name </host/proc/1/comm; echo $name").lines == [
+        open("/proc/1/comm").read().strip()]
+    bind(plain, "/proc/sys", "/host/proc", "bind")
+    oci.create_fails(plain, "/host/proc", "nothing can be mounted there")
+
+
 @pytest.mark.parametrize("kind", ["tmpfs", "bind"])
 def test_a_mount_in_place_of_procfs_is_what_is_seen_there(oci, plain, source, kind):
     """Without a procfs in config.json /proc is a place as others are; none of the host's shows."""
