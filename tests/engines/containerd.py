@@ -163,12 +163,12 @@ class Containerd:
         return self.services.RuntimeServiceStub(self.channel)
 
     def stop(self, signal="TERM"):
+        self.client = None
         self.daemon.stop(signal)
 
     def restart(self, signal="TERM"):
         """Ends containerd and starts it again; shims and containers go on meanwhile."""
         self.stop(signal)
-        self.client = None
         self.daemon.start(self.is_ready)
 
     def close(self):
