@@ -423,7 +423,7 @@ const char *sd_unit_text(struct sd_manager *m, const char *unit, const char *pro
 int sd_set_properties(struct sd_manager *m, const char *unit,
 		      const struct sd_properties *properties, struct error *err)
 {
-	cleanup_call struct call c;
+	cleanup_call struct call c = {.manager = m};
 
 	if (properties->n == 0)
 		return 0;

@@ -271,6 +271,9 @@ def test_update_sets_properties_and_files(oci_systemd, plain):
     systemctl("daemon-reload")
     assert files(group, ["pids.max", "cpu.weight", "memory.low", "memory.max"]) == {
         key: now[key] for key in ("pids.max", "cpu.weight", "memory.low", "memory.max")}
+    # What `docker update --cpus 0` comes to: nothing to set.
+    oci_systemd.ok("update", "--resources", "-", name, stdin="{}")
+    assert files(group, now) == now
 
 
 def test_update_that_is_refused_changes_nothing(oci_systemd, plain):
