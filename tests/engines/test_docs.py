@@ -3,10 +3,14 @@ a heading "Troubleshooting" names its test in an HTML comment at the end of the 
 
     | the symptom | why | what helps <!-- test_file.py::test_name --> |"""
 
+import json
 import pathlib
 import re
+import textwrap
 
 import pytest
+
+from engines import run
 
 HERE = pathlib.Path(__file__).parent
 DOCS = HERE.parent.parent / "docs"
@@ -49,3 +53,47 @@ def test_what_a_page_links_to_is_there(name):
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
     gone = [link for link in links if "://" not in link and not (DOCS / link).exists()]
     assert not gone
+
+
+def blocks(text, language):
+    """The blocks of code in that language; those in lists are indented."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.M | re.S)
+    return [textwrap.dedent(block) for _, block in found]
+
+
+@pytest.fixture
+def bundle(folder):
+    (folder / "rootfs").mkdir()
+    (folder / "config.json").write_text(run("runsafe", "spec").out)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_policies_of_a_page_are_policies(name, bundle):
+    """JSON with a key of policies, in a block or behind the word policy."""
+    text = (DOCS / f"{name}.md").read_text()
+    policies = re.findall(r"policy `(\{.*?\})`", text)
+    for block in blocks(text, "json"):
+        keys = json.loads(block).keys()
+        policies += [block] if keys & {"extends", "user", "capabilities", "seccomp", "rootfs"} else []
+    for number, policy in enumerate(policies):
+        (bundle / "policy.json").write_text(policy.replace("NAME", "memfd-exec"))
+        done = run("runsafe", "--policy", bundle / "policy.json", "check", bundle, check=False)
+        assert not done.err and "ends up with" in done.out, (number, policy, done)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_options_of_a_page_are_known(name, bundle):
+    text = (DOCS / f"{name}.md").read_text()
+    said = set(re.findall(r"(?:--allow[ =]|\ballow=)([a-z][a-z-]*(?:=[^\s`\"',)]+)?)", text))
+    for option in sorted(said):
+        done = run("runsafe", "--allow", option, "check", bundle, check=False)
+        assert not done.err and "ends up with" in done.out, (option, done)
+
+
+def test_the_compose_file_is_one():
+    for block in blocks((DOCS / "docker.md").read_text(), "yaml"):
+        services = json.loads(run("docker", "compose", "-f", "-", "config", "--format", "json",
+                                  input=block).out)["services"]
+        assert {one["runtime"] for one in services.values()} == {"runsafe"}
+        assert services["web"]["annotations"] == {"io.runsafe.tmpfs": "/var/cache/nginx"}
