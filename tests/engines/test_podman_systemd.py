@@ -1,0 +1,220 @@
+"""Podman where systemd is process 1: scopes, limits, quadlet units, an ordinary user's manager; and
+the same limits without systemd."""
+
+import json
+import pathlib
+import re
+import socket
+
+import pytest
+
+import podman as podman_module
+import rootless
+from engines import cgroup_of, run, wait_for
+
+GIB = 1 << 30
+CONF = pathlib.Path("/etc/containers/containers.conf")
+# While it waits, it can be told to stop at once.
+WAIT = ("sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait")
+
+
+def value(group, name):
+    return (group / name).read_text().strip()
+
+
+def group_of(podman, name):
+    """The container's cgroup; crun puts the processes of one into one more below it."""
+    group = cgroup_of(podman.pid(name))
+    return group.parent if group.name == "container" else group
+
+
+def limits(group):
+    return [value(group, name) for name in ("memory.max", "memory.swap.max", "cpu.max", "pids.max")]
+
+
+def drive_limits(podman, runtime, manager):
+    """Limits arrive in the cgroup that Podman looks at, can be changed, and an end for want of memory
+    is reported. Returns that cgroup."""
+    use = (f"--cgroup-manager={manager}",)
+    image = podman.image("busybox")
+    podman(*use, "run", "-d", "--network=none", "--name=c", "--memory=64m", "--memory-swap=64m",
+           "--cpus=0.5", "--pids-limit=50", image, *WAIT, runtime=runtime)
+    group = group_of(podman, "c")
+    assert limits(group) == [str(64 << 20), "0", "50000 100000", "50"]
+    stats = json.loads(podman(*use, "stats", "--no-stream", "--format=json", "c").out)[0]
+    assert stats["mem_usage"].endswith(" / 67.11MB") and int(stats["pids"]) >= 1
+    podman(*use, "pause", "c")
+    assert "frozen 1" in value(group, "cgroup.events")
+    podman(*use, "unpause", "c")
+    podman(*use, "update", "--memory=80m", "--memory-swap=80m", "--cpus=0.25", "--pids-limit=40",
+           "c")
+    assert limits(group) == [str(80 << 20), "0", "25000 100000", "40"]
+    podman(*use, "stop", "c")
+    assert not group.exists()
+    podman(*use, "run", "--network=none", "--name=hungry", "--memory=16m", image, "tail",
+           "/dev/zero", runtime=runtime, check=137)
+    state = podman.inspect("hungry", ".State")
+    assert state["OOMKilled"] is True and state["ExitCode"] == 137
+    return group
+
+
+@pytest.mark.ground("machine")
+@pytest.mark.runtimes("runsafe", "own")
+def test_limits_in_cgroups_that_podman_makes_itself(podman, runtime):
+    group = drive_limits(podman, runtime, "cgroupfs")
+    assert "libpod-" in group.name
+
+
+@pytest.fixture(scope="module")
+def systems():
+    """The Podman of root with its folders and settings where they usually are: timers of health
+    checks know no others."""
+    one = podman_module.make(cgroups="systemd")
+    one.options, one.conf = (), CONF
+    del one.env["CONTAINERS_CONF"]
+    one.root, one.runroot = pathlib.Path("/var/lib/containers/storage"), pathlib.Path("/run/containers")
+    one.write_settings()
+    yield one
+    CONF.unlink()
+
+
+@pytest.fixture
+def system(systems):
+    yield systems
+    systems.clean()
+
+
+@pytest.mark.ground("systemd")
+@pytest.mark.runtimes("runsafe", "own")
+def test_limits_in_a_scope_of_systemds(system, runtime):
+    podman = system
+    group = drive_limits(podman, runtime, "systemd")
+    assert re.fullmatch(r"/sys/fs/cgroup/machine.slice/libpod-[0-9a-f]{64}.scope", str(group))
+    if runtime == "own":
+        return
+    # What nobody set is the policy's; pids are Podman's own 2048.
+    podman("run", "-d", "--network=none", "--name=d", "busybox", *WAIT, runtime=runtime)
+    assert limits(group_of(podman, "d")) == [str(GIB), "0", "100000 100000", "2048"]
+
+
+@pytest.mark.ground("systemd")
+@pytest.mark.runtimes("runsafe", "own")
+def test_too_many_processes(system, runtime):
+    script = "for n in 1 2 3 4 5; do sleep 9 & done"
+    done = system("run", "--rm", "--network=none", "--pids-limit=4", system.image("busybox"), "sh",
+                  "-c", script, runtime=runtime, check=False)
+    assert done.status != 0 and "can't fork: Resource temporarily unavailable" in done.err
+
+
+# --- quadlet
+
+UNIT = """
+[Container]
+Image=docker.io/library/busybox:latest
+Pull=never
+Network=none
+ContainerName=quadlet
+Exec=sh -c "trap 'exit 0' TERM; id -u >/tmp/who; sleep 1000 & wait"
+PodmanArgs=--memory=64m
+HealthCmd=test -s /tmp/who
+HealthInterval=2s
+Notify=healthy
+GlobalArgs=--runtime={runtime}
+[Service]
+Restart=always
+TimeoutStartSec=300
+"""
+
+
+def systemctl(*words, **options):
+    return run("systemctl", "--no-pager", *words, timeout=60, **options)
+
+
+def main_pid(unit):
+    return int(systemctl("show", "--value", "-p", "MainPID", unit).text)
+
+
+@pytest.mark.ground("systemd")
+@pytest.mark.runtimes("runsafe", "own")
+def test_a_quadlet_unit(system, runtime):
+    """Made by the generator at daemon-reload; ready when a timer's health check says so; in its own
+    cgroup (--cgroups=split), which has the limits; started again when it dies; stopped."""
+    podman = system
+    podman.image("busybox")
+    folder = pathlib.Path("/etc/containers/systemd")
+    folder.mkdir(exist_ok=True)
+    (folder / "rsq.container").write_text(UNIT.format(runtime=podman_module.name_of(runtime)))
+    try:
+        systemctl("daemon-reload")
+        systemctl("start", "rsq.service")
+        assert podman.inspect("quadlet", ".State.Health.Status") == "healthy"
+        group = group_of(podman, "quadlet")
+        assert group.parent.name == "rsq.service" and value(group, "memory.max") == str(64 << 20)
+        assert podman("exec", "quadlet", "cat", "/tmp/who").text == (
+            "1000" if runtime == "runsafe" else "0")
+        before = main_pid("rsq.service")
+        podman("kill", "-s", "KILL", "quadlet")
+        wait_for("it runs again", lambda: main_pid("rsq.service") not in (0, before), 30)
+        wait_for("it is well again",
+                 lambda: systemctl("is-active", "rsq.service", check=False).text == "active", 30)
+        systemctl("stop", "rsq.service")
+        assert not podman("ps", "-aq").text
+        assert not pathlib.Path("/sys/fs/cgroup/system.slice/rsq.service").exists()
+    finally:
+        systemctl("stop", "rsq.service", check=False)
+        (folder / "rsq.container").unlink()
+        systemctl("daemon-reload")
+        systemctl("reset-failed", check=False)
+
+
+# --- without root
+
+@pytest.fixture(scope="module")
+def sue():
+    one = rootless.make("sue", 1004, cgroups="systemd")
+    # His manager is there without a log-in, as a server's user has it.
+    run("loginctl", "enable-linger", "sue")
+    systemctl("start", "user@1004.service")
+    wait_for("the user's bus is there", pathlib.Path("/run/user/1004/bus").exists)
+    yield one
+    one.stop()
+    run("loginctl", "disable-linger", "sue")
+    systemctl("stop", "user@1004.service", check=False)
+
+
+@pytest.mark.ground("systemd")
+@pytest.mark.runtimes("runsafe", "own")
+def test_an_ordinary_users_limits_are_made_by_his_own_manager(sue, runtime):
+    """Rootless, with the controllers that systemd delegates to him: memory, cpu (in Debian 13),
+    pids."""
+    group = drive_limits(sue, runtime, "systemd")
+    try:
+        assert "/user@1004.service/" in str(group) and group.name.startswith("libpod-")
+    finally:
+        sue.clean()
+
+
+# --- sd_notify(3), which needs no systemd
+
+READY = ("perl", "-MSocket", "-e", r"""
+socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die "socket: $!";
+send($s, "READY=1\nSTATUS=up", 0, sockaddr_un($ENV{NOTIFY_SOCKET})) or die "send: $!"; sleep 1000
+""")
+
+
+def test_a_container_says_itself_when_it_is_ready(podman, runtime, folder):
+    """--sdnotify=container, quadlet's Notify=true: READY=1 goes through the container's
+    NOTIFY_SOCKET to the caller's, and not before the workload says it."""
+    path = folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+        ours.bind(str(path))
+        path.chmod(0o777)
+        ours.settimeout(30)
+        env = {**podman.env, "NOTIFY_SOCKET": str(path)}
+        command = podman.command("run", "-d", "--name=c", "--network=none", "--sdnotify=container",
+                                 podman.image("debian"), *READY, runtime=runtime)
+        run(*command, env=env, cwd="/")
+        said = []
+        while not any("READY=1" in text for text in said):
+            said.append(ours.recv(4096).decode())
+    assert any(text.startswith("MAINPID=") for text in said) and "MAINPID" in said[0]
