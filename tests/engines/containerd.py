@@ -66,7 +66,21 @@ exec /usr/bin/runc "$@"
 
 # Policy files of an administrator, as docs/kubernetes.md shows them: each is the handler runsafe-NAME.
 POLICIES = {
-    "web": {"extends": "default", "rootfs": {"readonly": False}},
+    "hostns": {"extends": "default", "namespaces": {"network": "keep", "pid": "keep", "ipc": "keep"}},
+    "netadmin": {"extends": "default", "capabilities": {"give": ["CAP_NET_ADMIN"]}},
+    "root": {"extends": "default", "user": {"root": "keep"}},
+    "writable": {"extends": "default", "rootfs": {"readonly": False}},
+    "jit": {"extends": "default", "rootfs": {"tmpfs": {"/tmp": {"exec": True}, "/home": {}}}},
+    "kmsg": {"extends": "default", "devices": {"allow": ["/dev/kmsg"]}},
+    "agent": {"extends": "default", "mounts": {"allowBinds": ["/run/containerd/containerd.sock",
+                                                              "/proc"]}},
+    "tuning": {"extends": "default", "sysctl": {"allow": ["vm.swappiness"]}},
+    "entrypoint": {"extends": "default", "user": {"root": "keep"}, "capabilities": {
+        "give": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"]}},
+    "storage": {"extends": "default", "rootfs": {"propagation": "keep"}},
+    "careful": {"extends": "strict", "namespaces": {"cgroup": "add"},
+                "limits": {"memory": "1g", "cpus": "1", "pids": "1024"}},
+    "notes": {"extends": "default", "annotations": ["rootfs-writable", "tmpfs"]},
 }
 
 
@@ -106,8 +120,14 @@ class Containerd:
         self.handlers = dict(self.programs)
         # What an annotation of a pod could do, where the administrator lets them through.
         self.handlers["annotated"] = self.programs["runsafe"]
-        self.more = {"annotated": 'pod_annotations = ["io.runsafe.*"]\n'
-                                  '  container_annotations = ["io.runsafe.*"]'}
+        passing = ('pod_annotations = ["io.runsafe.*"]\n'
+                   '  container_annotations = ["io.runsafe.*"]')
+        self.more = {"annotated": passing, "runsafe-notes": passing}
+        # A symlink whose policy file somebody forgot.
+        self.handlers["runsafe-forgotten"] = "/opt/runsafe/runsafe-forgotten"
+        link = pathlib.Path("/opt/runsafe/runsafe-forgotten")
+        link.unlink(missing_ok=True)
+        link.symlink_to("runsafe")
         (self.folder / "net.d").mkdir()
         network = json.loads(json.dumps(NETWORK))
         network["plugins"][0]["ipam"]["dataDir"] = str(self.folder / "addresses")

@@ -253,25 +253,6 @@ def test_an_annotation_that_reaches_runsafe_weakens_nothing(containerd):
     assert box.exec("touch /srv/x")[0] == 0 and box.exec("touch /x")[0] != 0
 
 
-# --- another policy for one handler
-
-def test_a_handler_with_a_policy_of_its_own_relaxes_one_thing(containerd):
-    """runsafe-web is /etc/runsafe/web.json: what pods use instead of --allow."""
-    box = containerd.pod("runsafe-web").container("sleep 100")
-    assert box.exec("touch /x")[0] != 0  # still the image's files are root's
-    assert " / overlay rw" in box.out("cat /proc/self/mounts")
-    assert_hardened(status_in(box.out(STATUS)))
-
-
-def test_strict_takes_what_restricted_demands_and_limits(containerd):
-    """A pod that says all of Pod Security Standards "restricted" needs limits to run under strict."""
-    context = {"run_as_user": 1234, "run_as_group": 1234, "no_new_privs": True,
-               "capabilities": {"drop_capabilities": ["ALL"]}, "readonly_rootfs": True}
-    with pytest.raises(Failed, match="policy strict"):
-        containerd.pod("runsafe-strict", security={"run_as_user": 65535, "run_as_group": 65535})
-    assert context
-
-
 # --- user namespaces
 
 MAP = [{"host_id": 500000, "container_id": 0, "length": 65536}]
