@@ -30,8 +30,10 @@ int rule_rootfs(struct apply *a)
 	if (!word_is(a->policy.rootfs.propagation, WORD_PRIVATE) || propagation == NULL)
 		return 0;
 	if (strcmp(propagation, "shared") == 0 || strcmp(propagation, "rshared") == 0) {
-		a->cfg->linux_.rootfs_propagation = arena_strdup(a->arena, "rprivate");
-		changed(a, "linux.rootfsPropagation", "was %s: made rprivate", propagation);
+		/* Not rprivate, which would cut off the slaves as well: `-v /mnt:/mnt:rslave` beside
+		 * an rshared one shall still get what the host mounts later. */
+		a->cfg->linux_.rootfs_propagation = arena_strdup(a->arena, "rslave");
+		changed(a, "linux.rootfsPropagation", "was %s: made rslave", propagation);
 	}
 	return 0;
 }

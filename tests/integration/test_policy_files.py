@@ -142,7 +142,7 @@ def test_row_no_tmpfs_under_oci(oci, engine):
     assert {m[0] for m in mounts_inside(oci, engine)}.isdisjoint(TMPFS)
 
 
-def test_row_shared_propagation_is_made_private(hardened, bare):
+def test_row_shared_propagation_is_made_a_slaves(hardened, bare):
     bare.set("linux.rootfsPropagation", "rshared")
     out = hardened.sh(bare, "cat /proc/self/mountinfo").out
     assert "shared:" not in out

@@ -62,8 +62,8 @@ static void propagation_stays_in_the_container(void **state)
 	static const struct {
 		const char *was;
 		const char *becomes;
-	} rows[] = {{"shared", "rprivate"},
-		    {"rshared", "rprivate"},
+	} rows[] = {{"shared", "rslave"},
+		    {"rshared", "rslave"},
 		    {"rslave", "rslave"},
 		    {"private", "private"}};
 
