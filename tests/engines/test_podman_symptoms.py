@@ -9,7 +9,7 @@ import socket
 import pytest
 
 import rootless
-from engines import run
+from engines import has_limits, run
 
 # The whole of this Debian 13, for programs that the images do not have.
 USR = ("-v", "/usr:/usr:ro")
@@ -256,19 +256,22 @@ def test_an_annotation_is_refused(symptom):
     symptom.works("id", flags=["allow=root"])
 
 
-def test_a_relaxation_for_quadlet_and_kube_by_its_own_name(symptom):
-    """One runtime more in containers.conf: a symlink runsafe-NAME, and /etc/runsafe/NAME.json."""
+def test_a_relaxation_that_lasts_has_a_name(symptom):
+    """A symlink runsafe-NAME, and /etc/runsafe/NAME.json: Podman keeps the runtime's name."""
     podman = symptom.podman
     link, policy = pathlib.Path("/usr/local/bin/runsafe-web"), pathlib.Path("/etc/runsafe/web.json")
     policy.parent.mkdir(exist_ok=True)
     policy.write_text('{"extends": "default", "rootfs": {"tmpfs": {"/var/www": {"exec": true}}}}')
     link.symlink_to("/opt/runsafe/runsafe")
     try:
-        done = podman("--runtime", link, "--runtime-flag=cgroup=available", "run", "--rm",
-                      "--network=none", podman.image("busybox"), "sh", "-c",
-                      "cp /bin/busybox /var/www/echo && /var/www/echo run")
-        assert done.text == "run"
+        flags = [] if has_limits() else ["cgroup=available"]
+        podman("run", "-d", "--name=c", "--network=none", podman.image("busybox"), "sleep", "100",
+               runtime=link, flags=flags)
+        podman("restart", "-t0", "c", flags=flags)
+        script = "cp /bin/busybox /var/www/echo && /var/www/echo run"
+        assert podman("exec", "c", "sh", "-c", script).text == "run"
     finally:
+        podman("rm", "-f", "-t0", "c")
         link.unlink()
         policy.unlink()
 
@@ -320,3 +323,34 @@ def test_groups_of_the_caller_are_not_kept(max_symptom):
     os.chown(folder, 1005, 4321)
     assert max_symptom.works(script, f"-v={folder}:/data",
                              "--userns=keep-id:uid=1000,gid=1000") == "written"
+
+
+# --- what was done, and for how long
+
+def test_a_relaxation_is_gone_after_a_restart(symptom):
+    """Podman keeps the runtime's name with a container, and not --runtime-flag."""
+    podman = symptom.podman
+    try:
+        podman("run", "-d", "--name=c", "--network=none", podman.image("busybox"), "sleep", "100",
+               flags=["allow=root"])
+        assert podman("exec", "c", "id", "-u").text == "0"
+        podman("restart", "-t0", "c")
+        assert podman("exec", "c", "id", "-u").text == "1000"
+        podman("stop", "-t0", "c")
+        podman("start", "c", flags=["allow=root"])
+        assert podman("exec", "c", "id", "-u").text == "0"
+    finally:
+        podman("rm", "-f", "-t0", "c")
+
+
+def test_what_was_changed_for_a_container(symptom, max_symptom):
+    """runsafe check, of root's containers and, in podman unshare, of one's own."""
+    for podman, words in ((symptom.podman, ()), (max_symptom.podman, ("unshare",))):
+        try:
+            podman("run", "-d", "--name=c", "--network=none", podman.image("busybox"), "sleep",
+                   "100")
+            check = ("runsafe", "check", podman("inspect", "-f", "{{.Id}}", "c").text)
+            done = podman(*words, *check, check=1) if words else run(*check, check=1)
+            assert "process.user: uid 0 (root): made 1000:1000 (policy default)" in done.out
+        finally:
+            podman("rm", "-f", "-t0", "c")
