@@ -107,7 +107,7 @@ events_logger = "file"
 
     def config(self, name):
         """The config.json that the runtime was given."""
-        path = self.root / "overlay-containers" / self.inspect(name, ".Id") / "userdata/config.json"
+        path = self.root / "overlay-containers" / self.inspect(name, ".ID") / "userdata/config.json"
         if not path.exists():
             path = pathlib.Path(self.inspect(name, ".OCIConfigPath"))
         return json.loads(path.read_text())
@@ -124,9 +124,11 @@ events_logger = "file"
         self("pod", "rm", "-fa", "-t0", check=False)
         self("rm", "-fav", "-t0", check=False)
         wait_for("no containers", lambda: not self("ps", "-aq").text)
-        self("volume", "prune", "-f")
-        self("network", "prune", "-f")
-        self("secret", "rm", "-a")
+        for kind, files in (("volume", "volumes/*"), ("network", "networks/*.json")):
+            if any(self.root.glob(files)):
+                self(kind, "prune", "-f")
+        if (self.root / "secrets").exists():
+            self("secret", "rm", "-a")
         wait_for("nothing is left", lambda: not self.left(), 5)
 
     def left(self):
@@ -153,6 +155,11 @@ events_logger = "file"
         self("system", "reset", "-f", check=False, timeout=120)
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.rmtree(self.runroot, ignore_errors=True)
+
+
+def workload_uid(runtime):
+    """Whom a container runs as in which nobody said anything: an image's root."""
+    return "1000" if runtime == "runsafe" else "0"
 
 
 def make(**settings):
