@@ -1,7 +1,7 @@
 """docker run's options: each means under runsafe what it means under runc, as far as the policy goes."""
 
 import os
-import subprocess
+import pathlib
 
 import pytest
 
@@ -137,6 +137,23 @@ def test_users_and_groups(docker, runtime):
     assert who("-u", "1234:56", "--group-add", "42", "--group-add", "nogroup")[2].split()[-2:] == ["42", "65534"]
     done = sh(docker, runtime, "-u", "nosuch", script="id", check=False)
     assert done.status == 125 and "unable to find user nosuch" in done.err
+
+
+@pytest.mark.parametrize("options", [PLAIN, pytest.param(["--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN"],
+                                                         id="more")])
+def test_policy_oci_filters_the_same_system_calls_as_runc(docker, options):
+    """Docker's profile is read with all its conditions: each call gives the same errno under both."""
+    image = docker.image("debian")
+    program = pathlib.Path(__file__).parent / "syscalls.py"
+
+    def results(runtime):
+        done = docker("run", "--rm", "--runtime", runtime, "-v", "/usr:/usr:ro", "-v", f"{program}:/program:ro",
+                      *options, image, "python3", "/program")
+        return dict(line.split(" ", 1) for line in done.out.splitlines())
+
+    runcs, ours = results("runc"), results("runsafe-oci")
+    assert len(runcs) > 350
+    assert {n: (runcs[n], ours[n]) for n in runcs if runcs[n] != ours[n]} == {}
 
 
 @pytest.mark.runtimes(*OURS)
