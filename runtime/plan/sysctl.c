@@ -66,10 +66,13 @@ static int check_owner(struct planner *p, const char *key, const char *path)
 			return 0;
 		return plan_refuse(p, json,
 				   "it would change the host's, since the container has no %s "
-				   "namespace of its own",
-				   owners[i].type);
+				   "namespace of its own; say `--allow sysctl=%s` if that is meant",
+				   owners[i].type, key);
 	}
-	return plan_refuse(p, json, "it belongs to no namespace, so it would change the host's");
+	return plan_refuse(p, json,
+			   "it belongs to no namespace, so it would change the host's; say `--allow "
+			   "sysctl=%s` if that is meant",
+			   key);
 }
 
 /* Those of new network and ipc namespaces belong to root of the container's user namespace. */

@@ -100,6 +100,12 @@ def pid_of(ctr, name=NAME):
     return {line[0]: int(line[1]) for line in lines}[name]
 
 
+def test_what_is_typed_reaches_a_program_started_later(ctr):
+    name = start(ctr)
+    done = ctr("tasks", "exec", "--exec-id", "e1", name, "head", "-n", "1", input="two\n")
+    assert done.out == "two\n"
+
+
 def test_exec_in_a_paused_task_says_that_it_is_paused(ctr):
     name = start(ctr)
     ctr("tasks", "pause", name)

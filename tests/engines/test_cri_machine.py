@@ -33,6 +33,10 @@ def made_by_kubelet(pod):
     return path
 
 
+def score(pid):
+    return int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
 def read(folder, name):
     return (folder / name).read_text().strip()
 
@@ -45,7 +49,9 @@ def test_limits_statistics_updates_and_oom_of_a_pod(containerd, runtime):
     parent = made_by_kubelet(pod)
     pod.run()
     assert cgroup_of(pod.pid()).parent == parent
+    assert score(pod.pid()) == -998
     box = pod.container("sleep 1000", resources=LIMITS)
+    assert score(box.pid()) == 1000
     group = cgroup_of(box.pid())
     assert group.parent == parent
     assert (read(group, "memory.max"), read(group, "memory.high")) == (str(64 * MIB), str(60 * MIB))
@@ -68,6 +74,15 @@ def test_limits_statistics_updates_and_oom_of_a_pod(containerd, runtime):
     assert read(group, "memory.max") == str(96 * MIB)
     assert read(group, "cpu.max") == "80000 100000"
     assert read(group, "cpu.weight") == weight
+
+    # A pod without limits, and what the kubelet's CPU manager sends for each container.
+    free = pod.container("sleep 1000", resources={"cpu_shares": 2})
+    wanted = str(1 << 30) if runtime == "runsafe" else "max"
+    assert read(cgroup_of(free.pid()), "memory.max") == wanted
+    containerd.cri("UpdateContainerResources", {"container_id": free.id,
+                                                "linux": {"cpuset_cpus": "0"}})
+    assert read(cgroup_of(free.pid()), "cpuset.cpus") == "0"
+    assert read(cgroup_of(free.pid()), "memory.max") == wanted
 
     stats = stats_ready(lambda: containerd.cri("ContainerStats", {"container_id": box.id}).stats)
     assert stats.memory.working_set_bytes.value > 0 and stats.cpu.usage_core_nano_seconds.value > 0

@@ -1,14 +1,51 @@
 """The rows of the table "Troubleshooting" in docs/kubernetes.md: what one sees, and that the line
 that the row names helps. containerd.POLICIES has the policy files."""
 
+import json
 import pathlib
+import re
 
 import pytest
 
-from containerd import Failed, finish
+from containerd import POLICIES, Failed, finish
 from engines import assert_hardened, run, status_in, wait_for
 
 STATUS = "cat /proc/self/status"
+
+
+PAGE = (pathlib.Path(__file__).parent.parent.parent / "docs/kubernetes.md").read_text()
+
+
+def test_containerd_takes_the_configuration_that_the_page_shows(folder):
+    config = folder / "config.toml"
+    config.write_text(re.search("```toml\n(.*?)```", PAGE, re.S).group(1))
+    shown = run("containerd", "-c", config, "config", "dump").out
+    section = shown.partition("containerd.runtimes.runsafe.options]")[2]
+    assert 'BinaryName = "/usr/local/bin/runsafe"' in section and "SystemdCgroup = true" in section
+
+
+def test_the_policies_of_the_page_are_those_that_were_tried():
+    """Each JSON in the table is a policy of containerd.POLICIES, or a part of one."""
+    rows = PAGE.partition("## Troubleshooting")[2]
+    policies = [json.loads(text) for text in re.findall(r"`(\{\".*?\})`", rows)]
+    assert len(policies) >= 10
+    for policy in policies:
+        assert any(includes(known, policy) for known in POLICIES.values()), policy
+
+
+def includes(known, part):
+    """Whether known says all that part says."""
+    if isinstance(part, dict):
+        return isinstance(known, dict) and all(includes(known.get(k), v) for k, v in part.items())
+    if isinstance(part, list):
+        return isinstance(known, list) and set(part) <= set(known)
+    return known == part
+
+
+def test_what_was_changed_is_asked_of_runsafe(containerd):
+    box = containerd.pod("runsafe").container("sleep 100")
+    done = run("runsafe", "--root", "/run/containerd/runc/k8s.io", "check", box.id, check=1)
+    assert "process.user: uid 0 (root): made 1000:1000" in done.out
 
 
 def refused(make):
@@ -145,7 +182,9 @@ def test_a_host_path_of_the_engine(containerd):
 def test_a_sysctl_that_is_the_hosts(containerd):
     value = pathlib.Path("/proc/sys/vm/swappiness").read_text().strip()
     wanted = {"sysctls": {"vm.swappiness": value}}
-    assert "linux.sysctl" in refused(lambda: containerd.pod("runsafe", linux=wanted))
+    text = refused(lambda: containerd.pod("runsafe", linux=wanted))
+    assert "policy default refuses linux.sysctl.vm.swappiness" in text
+    assert "--allow sysctl=vm.swappiness" in text
     assert containerd.pod("runsafe-tuning", linux=wanted).pid()
 
 
