@@ -369,12 +369,12 @@ static int make_all(struct launch *l, enum plan_gate gate, struct error *err)
 		return -1;
 	if (launch_record(l, "created", err) < 0)
 		return -1;
-	if (gate == PLAN_GATE_FIFO && sandbox_continue(&l->sandbox, err) < 0)
-		return -1;
 	if (l->create->pid_file && pid_file_write(l->create->pid_file, l->sandbox.pid, err) < 0)
 		return -1;
 	l->wrote_pid_file = l->create->pid_file;
-	return 0;
+	/* Last: until then the child ends with us. Conmon waits for the end of one that is left of
+	 * a killed create, and nobody would bring that about. */
+	return gate == PLAN_GATE_FIFO ? sandbox_continue(&l->sandbox, err) : 0;
 }
 
 int launch_begin(struct launch *l, struct error *err)
