@@ -157,6 +157,7 @@ def test_two_services_find_each_other_and_live_as_written(compose, docker, runti
     assert "shop_net" not in docker("network", "ls").out
 
 
+@pytest.mark.runtimes("runsafe", "own")
 def test_a_run_a_job_and_a_failed_dependency(compose, docker, runtime):
     """docker compose run, service_completed_successfully, and up's failure when a health check
     never succeeds."""

@@ -113,6 +113,7 @@ def test_containers_survive_dockerds_containerd(daemon, runtime):
     goes_on(docker, name, pid)
 
 
+@pytest.mark.runtimes("runsafe", "own")
 def test_without_live_restore_they_end_with_it_and_return_by_policy(daemon, runtime):
     docker = daemon()
     once = background(docker, runtime, script=COUNTS)
@@ -138,6 +139,7 @@ def test_without_live_restore_they_end_with_it_and_return_by_policy(daemon, runt
     assert docker("exec", always, "echo", "here").text == "here"
 
 
+@pytest.mark.runtimes("runsafe", "own")
 def test_a_shim_that_is_killed_takes_only_its_container_along(daemon, runtime):
     docker = daemon()
     names = [background(docker, runtime, script=COUNTS) for _ in range(2)]
@@ -228,7 +230,7 @@ def test_the_classic_builder_uses_the_default_runtime(daemon, runtime, context):
     assert docker("run", "--rm", "--network", "none", "built").text == "0\n0\nthere"
 
 
-@pytest.mark.runtimes("runsafe", "runsafe-oci", "own")
+@pytest.mark.runtimes("runsafe", "own")
 def test_buildkit_runs_its_steps_with_runc_as_root_whatever_the_default(daemon, runtime, context):
     """What is built runs under the default runtime then. Steps are not runsafe's: they are root
     with Docker's capabilities, and an untrusted Dockerfile has them."""
