@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from containerd import Failed, finish
-from engines import assert_hardened, status_in, status_of
+from engines import assert_hardened, status_in, status_of, wait_for
 
 SYS_ADMIN, NET_RAW, NET_ADMIN = 1 << 21, 1 << 13, 1 << 12
 STATUS = "cat /proc/self/status"
@@ -231,6 +231,39 @@ def test_a_device_of_the_host_is_there_only_where_the_policy_lets_it(containerd,
         {"host_path": "/dev/kmsg", "container_path": "/dev/kmsg", "permissions": "r"}])
     there = box.exec("test -e /dev/kmsg")[0] == 0
     assert there == (runtime != "runsafe")
+
+
+# --- beside runc
+
+SEEN = """exec 2>&1
+id; umask; env | sort; pwd; hostname; cat /proc/self/limits /proc/self/uid_map /proc/self/setgroups
+grep -e ^Uid -e ^Gid -e Groups -e ^Cap -e NoNew -e ^Seccomp -e ^SigIgn -e ^SigBlk /proc/self/status
+stat -c '%A %u %g %t:%T %n' / /proc /sys /tmp /dev /dev/null /dev/tty /dev/pts /dev/shm /etc/hosts
+ls /dev; ls -l /proc/self/fd | sed 's/.* 0 -> /0 -> /' | grep -c .
+for f in kcore timer_list keys; do head -c 1 /proc/$f | wc -c; done; ls /proc/scsi /sys/firmware
+for p in /proc/sys/kernel/hostname /proc/sysrq-trigger /sys/fs/cgroup/x /x; do true >$p; done
+cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/self/oom_score_adj /proc/self/coredump_filter
+mknod /tmp/x c 1 3; umount /dev/mqueue; unshare -U true; chroot / true; hostname other
+sed 's/.* - //' /proc/self/mountinfo | wc -l"""
+
+
+@pytest.mark.parametrize("kind", ["plain", "privileged", "user namespace", "terminal"])
+def test_under_policy_oci_a_container_and_its_exec_see_what_those_of_runc_see(containerd, kind):
+    options, namespaces, security = {}, {}, {}
+    if kind == "privileged":
+        security = {"privileged": True}
+    elif kind == "user namespace":
+        namespaces = {"userns_options": {"mode": "POD", "uids": MAP, "gids": MAP}}
+    elif kind == "terminal":
+        options = {"tty": True}
+    seen = []
+    for handler in ("runc", "runsafe-oci"):
+        pod = containerd.pod(handler, namespaces=namespaces, security=security)
+        box = pod.container(SEEN + "\necho end; sleep 100", security=security, **options)
+        wait_for("the end", lambda box=box: box.log() and box.log()[-1][1].strip() == "end")
+        text = "\n".join(text for _, text in box.log()) + "\n--- exec\n" + box.exec(SEEN)[1]
+        seen.append(text.replace(pod.id, "POD").replace(box.id, "BOX").splitlines())
+    assert seen[0] == seen[1]
 
 
 # --- annotations
