@@ -110,7 +110,7 @@ static void read_option(struct parser *p)
 	char *value = equals ? equals + 1 : NULL;
 
 	if (!spec) {
-		if (strcmp(name, "h") == 0 || strcmp(name, "help") == 0)
+		if (strcmp(name, "h") == 0 || strcmp(name, "help") == 0 || strcmp(name, "?") == 0)
 			*p->help = true;
 		else
 			fail(p, "unknown option \"%.*s\"", (int)(name - word) + (int)length, word);
