@@ -29,6 +29,8 @@ state = "{state}"
   restrict_oom_score_adj = {restricted}
   disable_hugetlb_controller = false
   stream_server_address = "127.0.0.1"
+  enable_cdi = true
+  cdi_spec_dirs = ["{folder}/cdi"]
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = "/usr/lib/cni"
   conf_dir = "{folder}/net.d"
@@ -42,7 +44,15 @@ HANDLER = """[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}]
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{name}.options]
   BinaryName = "{program}"
   SystemdCgroup = {systemd}
+  {options}
 """
+
+# What containerd hands on as options of the runtime, and as owner of its pipes.
+ODD = """NoPivotRoot = true
+  NoNewKeyring = true
+  Root = "/run/odd-root"
+  IoUid = 4242
+  IoGid = 4243"""
 
 NETWORK = {"cniVersion": "1.0.0", "name": "pods", "plugins": [
     {"type": "bridge", "bridge": "pods0", "isGateway": True,
@@ -118,6 +128,8 @@ class Containerd:
             (self.folder / "runc").write_text(BARE_RUNC)
             (self.folder / "runc").chmod(0o755)
         self.handlers = dict(self.programs)
+        for name in ("runsafe", "runsafe-oci", "runc"):
+            self.handlers[f"odd-{name}"] = self.programs[name]
         # What an annotation of a pod could do, where the administrator lets them through.
         self.handlers["annotated"] = self.programs["runsafe"]
         passing = ('pod_annotations = ["io.runsafe.*"]\n'
@@ -162,7 +174,8 @@ class Containerd:
                              restricted=str(engines.GROUND == "native").lower())
         for name, program in self.handlers.items():
             text += HANDLER.format(name=name, program=program, more=self.more.get(name, ""),
-                                   systemd=str(self.systemd).lower())
+                                   systemd=str(self.systemd).lower(),
+                                   options=ODD if name.startswith("odd-") else "")
         (self.folder / "config.toml").write_text(text)
         self.daemon.start(self.is_ready)
         for name in ("pause", "busybox"):

@@ -154,6 +154,28 @@ def test_net_host_is_refused_with_the_words_that_would_allow_it(ctr):
     assert done.err.count("host-network") >= 1 and "linux.namespaces" in done.err
 
 
+def test_a_root_file_system_from_a_folder(ctr, runtime, folder):
+    """--rootfs, and --runc-root."""
+    rootfs = folder / "rootfs"
+    (rootfs / "bin").mkdir(parents=True)
+    run("cp", "/bin/busybox", rootfs / "bin/sh")
+    done = ctr("run", "--rm", "--rootfs", "--runc-root", folder / "state", rootfs, NAME,
+               "/bin/sh", "-c", "echo ran; echo $((40+2))")
+    assert done.out == "ran\n42\n"
+
+
+def test_devices_and_privileges_that_ctr_adds(ctr, runtime):
+    script = "test -c /dev/kmsg && echo device; grep -e NoNew -e CapEff /proc/self/status"
+    done = ctr("run", "--rm", "--device", "/dev/kmsg", "--cap-add", "CAP_SYS_PTRACE",
+               "--allow-new-privs", ctr.image, NAME, "sh", "-c", script)
+    seen = status_in(done.out)
+    if runtime == "runsafe":
+        assert "device" not in done.out and seen["NoNewPrivs"] == "1" and not int(seen["CapEff"], 16)
+    else:
+        assert "device" in done.out and seen["NoNewPrivs"] == "0"
+        assert int(seen["CapEff"], 16) & 1 << 19
+
+
 def test_a_network_namespace_joined_by_path(ctr):
     run("ip", "netns", "add", "joined")
     try:

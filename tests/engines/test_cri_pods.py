@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from containerd import Failed, finish
+from containerd import Failed, finish, name_of
 from engines import assert_hardened, run, status_in, status_of, wait_for
 
 
@@ -304,3 +304,47 @@ def test_no_descriptor_of_the_engine_reaches_a_container(containerd, runtime):
     wait_for("the list", lambda: len(box.log()) >= 3)
     assert [text for _, text in box.log()] == ["0", "1", "2", "3"]  # 3: ls's own
     assert box.out("ls /proc/self/fd").split() == ["0", "1", "2", "3"]
+
+
+def test_the_options_of_a_handler_reach_the_runtime(containerd, runtime):
+    """NoPivotRoot, NoNewKeyring, Root, and pipes that belong to somebody else (IoUid, IoGid)."""
+    pod = containerd.pod("odd-" + name_of(runtime))
+    box = pod.container("echo again >/dev/stdout; id -u; cat >/dev/null; sleep 100")
+    assert list(pathlib.Path("/run/odd-root/k8s.io").glob(box.id))
+    wait_for("its lines", lambda: len(box.log()) == 2)
+    assert box.log()[0] == ("stdout", "again")
+    assert box.exec("touch /proc/sys/kernel/hostname; ls /old_root /oldroot")[0] != 0
+    pod.remove()
+    assert not list(pathlib.Path("/run/odd-root/k8s.io").glob("*"))
+
+
+def test_volumes_of_all_shapes(containerd, runtime, folder):
+    """A ConfigMap's links, a file by subPath, a projected file where the image has nothing, an
+    emptyDir in memory."""
+    data = folder / "config/..2026"
+    data.mkdir(parents=True)
+    (data / "key").write_text("value")
+    (folder / "config/..data").symlink_to("..2026")
+    (folder / "config/key").symlink_to("..data/key")
+    (folder / "one.conf").write_text("one")
+    memory = folder / "memory"
+    memory.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "mode=1777,size=4m", "tmpfs", memory)
+    try:
+        text = finish(containerd.pod(runtime), "cat /etc/app/key /opt/deep/er/one.conf; echo; "
+                      "touch /cache/x && echo kept; ls -d /var/log/message", mounts=[
+                          (folder / "config", "/etc/app", "ro"), (memory, "/cache", "rw"),
+                          (folder / "one.conf", "/opt/deep/er/one.conf", "ro"),
+                          (folder / "one.conf", "/var/log/message", "rw")])
+        assert text == "valueone\nkept\n/var/log/message"
+        containerd.clean()
+    finally:
+        run("umount", memory)
+
+
+def test_a_volume_below_a_volume(containerd, runtime, folder):
+    for name in ("outer/inner", "other"):
+        (folder / name).mkdir(parents=True)
+    (folder / "other/file").write_text("deep")
+    assert finish(containerd.pod(runtime), "cat /data/inner/file", mounts=[
+        (folder / "outer", "/data", "ro"), (folder / "other", "/data/inner", "ro")]) == "deep"

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from containerd import Failed, finish
+from containerd import Failed, finish, name_of
 from engines import assert_hardened, status_in, status_of, wait_for
 
 SYS_ADMIN, NET_RAW, NET_ADMIN = 1 << 21, 1 << 13, 1 << 12
@@ -233,6 +233,25 @@ def test_a_device_of_the_host_is_there_only_where_the_policy_lets_it(containerd,
     assert there == (runtime != "runsafe")
 
 
+def test_what_a_device_vendor_adds(containerd, runtime):
+    """CDI: environment, mounts and hooks stay; devices only where the policy lists them."""
+    folder = containerd.folder / "cdi"
+    folder.mkdir(exist_ok=True)
+    (folder / "vendor.json").write_text(json.dumps({
+        "cdiVersion": "0.5.0", "kind": "vendor.com/gpu", "devices": [{"name": "0", "containerEdits": {
+            "env": ["GPU=0"], "deviceNodes": [{"path": "/dev/kmsg"}],
+            "hooks": [{"hookName": "createContainer", "path": "/bin/sh",
+                       "args": ["sh", "-c", f"cat >{folder}/state"]}],
+            "mounts": [{"hostPath": "/etc/hostname", "containerPath": "/usr/lib/libgpu.so",
+                        "options": ["ro", "rbind"]}]}}]}))
+    for handler in [name_of(runtime)] + (["runsafe-kmsg"] if runtime == "runsafe" else []):
+        text = finish(containerd.pod(handler), "echo $GPU; wc -l </usr/lib/libgpu.so; "
+                      "test -c /dev/kmsg && echo device || :", CDI_devices=[{"name": "vendor.com/gpu=0"}])
+        assert text.split()[:2] == ["0", "1"]
+        assert ("device" in text) == (handler != "runsafe")
+        assert json.loads((folder / "state").read_text())["status"] == "creating"
+
+
 # --- beside runc
 
 SEEN = """exec 2>&1
@@ -303,6 +322,20 @@ def test_a_pod_in_a_user_namespace(containerd, runtime):
     own, sandbox = (pathlib.Path(f"/proc/{pid}/ns/user").readlink() for pid in (box.pid(), pod.pid()))
     assert own == sandbox != pathlib.Path("/proc/self/ns/user").readlink()
     assert box.exec("touch /tmp/x")[0] == 0
+
+
+def test_a_user_namespace_with_shared_processes_and_a_terminal(containerd, runtime, folder):
+    """hostUsers: false with shareProcessNamespace, tty, stdin and a volume of the pod's range."""
+    options = {"pid": "POD", "userns_options": {"mode": "POD", "uids": MAP, "gids": MAP}}
+    folder.chmod(0o777)
+    pod = containerd.pod(runtime, namespaces=options)
+    box = pod.container("tty; touch /data/x && echo written; sleep 100", tty=True, stdin=True,
+                        mounts=[(folder, "/data", "rw")])
+    wait_for("its lines", lambda: len(box.log()) >= 2)
+    assert [text.strip() for _, text in box.log()] == ["/dev/pts/0", "written"]
+    assert (folder / "x").stat().st_uid == 500000 + (1000 if runtime == "runsafe" else 0)
+    assert "/pause" in box.out("ps")
+    box.stop()
 
 
 @pytest.mark.runtimes("runsafe")
