@@ -87,6 +87,7 @@ struct plan_sysctl {
 	const char *value;
 	bool optional;	  /* the kernel may not have it (a policy's extra) */
 	bool before_user; /* only root of the host may write it: before the user namespace's ids */
+	bool early; /* only who has the rights to a joined network: before the user namespace */
 };
 
 struct plan_rlimit {

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,10 +70,11 @@ static int check_owner(struct planner *p, const char *key, const char *path)
 				   "namespace of its own; say `--allow sysctl=%s` if that is meant",
 				   owners[i].type, key);
 	}
-	return plan_refuse(p, json,
-			   "it belongs to no namespace, so it would change the host's; say `--allow "
-			   "sysctl=%s` if that is meant",
-			   key);
+	return plan_refuse(
+	    p, json,
+	    "it belongs to no namespace, so it would change the host's; say `--allow "
+	    "sysctl=%s` if that is meant",
+	    key);
 }
 
 /* Those of new network and ipc namespaces belong to root of the container's user namespace. */
@@ -82,20 +84,53 @@ static bool is_of_host_root(const struct plan *plan, const char *path)
 	       (strncmp(path, "net/", 4) == 0 && !(plan->clone_flags & CLONE_NEWNET));
 }
 
+/*
+ * Beside a network that was joined, a new user namespace has no rights to it. On the host uid 0 is
+ * enough for the kernel until the ids change; inside an engine's own user namespace it is not
+ * (kernel, net/sysctl_net.c), and they have to be written before.
+ */
+static bool is_early(const struct planner *p, const char *path)
+{
+	return p->in->nested && p->plan->clone_flags & CLONE_NEWUSER && p->plan->two_clones &&
+	       strncmp(path, "net/", 4) == 0 && !(p->plan->clone_flags & CLONE_NEWNET);
+}
+
+/* The group ids of net.ipv4.ping_group_range are those of the writer's user namespace. */
+static const char *outer_groups(struct planner *p, const char *path, const char *value)
+{
+	const struct config_linux *l = &p->config->linux_;
+	unsigned int first, last;
+
+	if (strcmp(path, "net/ipv4/ping_group_range") != 0 ||
+	    sscanf(value, "%u %u", &first, &last) != 2 || first != last)
+		return value;
+	for (size_t i = 0; i < l->n_gid_mappings; i++) {
+		const struct config_id_mapping *m = &l->gid_mappings[i];
+
+		if (first < m->container_id || first - m->container_id >= m->size)
+			continue;
+		first = first - m->container_id + m->host_id;
+		return arena_printf(p->arena, "%u %u", first, first);
+	}
+	return value;
+}
+
 static void add(struct planner *p, const char *key, const char *path, const char *value,
 		bool optional)
 {
 	struct plan *plan = p->plan;
+	bool early = is_early(p, path);
 
 	plan->sysctls =
 	    arena_grow(p->arena, plan->sysctls, plan->n_sysctls, sizeof(*plan->sysctls));
 	plan->sysctls[plan->n_sysctls++] = (struct plan_sysctl){
 	    .path = path,
 	    .key = key,
-	    .value = value,
+	    .value = early ? outer_groups(p, path, value) : value,
+	    .early = early,
 	    .optional = optional,
 	    /* A runtime inside already has no more rights before than after. */
-	    .before_user = plan->user_namespace && !plan->entered_user_namespace &&
+	    .before_user = !early && plan->user_namespace && !plan->entered_user_namespace &&
 			   is_of_host_root(plan, path)};
 }
 

@@ -128,6 +128,21 @@ static void default_sysctl(struct apply *a, const char *name, char *value)
 	noted(a, arena_printf(a->arena, "linux.sysctl.%s", name), "not set: set to \"%s\"", value);
 }
 
+/* Podman lets root's group ping, whoever the workload is. */
+static void take_root_from_ping(struct apply *a, const char *name, const char *value)
+{
+	struct str_map *map = &a->cfg->linux_.sysctl;
+	size_t at = find_sysctl(a, name);
+
+	if (at == map->n || strcmp(map->items[at].value, "0 0") != 0 ||
+	    a->cfg->process.user.gid == 0)
+		return;
+	*map = copy_without(a->arena, map, at);
+	str_map_set(a->arena, map, arena_strdup(a->arena, name), arena_strdup(a->arena, value));
+	changed(a, arena_printf(a->arena, "linux.sysctl.%s", name),
+		"was \"0 0\", root's group alone: made \"%s\"", value);
+}
+
 static void network_sysctls(struct apply *a)
 {
 	const struct config_namespace *ns = config_namespace_find(&a->cfg->linux_, "network");
@@ -140,7 +155,9 @@ static void network_sysctls(struct apply *a)
 	if (ns->path != NULL && str_list_has(&a->out->host_namespaces, "network"))
 		return;
 	default_sysctl(a, "net.ipv4.ip_unprivileged_port_start", arena_strdup(a->arena, "0"));
-	default_sysctl(a, "net.ipv4.ping_group_range", arena_printf(a->arena, "%u %u", gid, gid));
+	char *range = arena_printf(a->arena, "%u %u", gid, gid);
+	take_root_from_ping(a, "net.ipv4.ping_group_range", range);
+	default_sysctl(a, "net.ipv4.ping_group_range", range);
 }
 
 static void memfd_sysctl(struct apply *a)

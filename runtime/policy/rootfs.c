@@ -30,8 +30,8 @@ int rule_rootfs(struct apply *a)
 	if (!word_is(a->policy.rootfs.propagation, WORD_PRIVATE) || propagation == NULL)
 		return 0;
 	if (strcmp(propagation, "shared") == 0 || strcmp(propagation, "rshared") == 0) {
-		/* Not rprivate, which would cut off the slaves as well: `-v /mnt:/mnt:rslave` beside
-		 * an rshared one shall still get what the host mounts later. */
+		/* Not rprivate, which would cut off the slaves as well: `-v /mnt:/mnt:rslave`
+		 * beside an rshared one shall still get what the host mounts later. */
 		a->cfg->linux_.rootfs_propagation = arena_strdup(a->arena, "rslave");
 		changed(a, "linux.rootfsPropagation", "was %s: made rslave", propagation);
 	}
@@ -120,6 +120,31 @@ static bool harden_mount(struct apply *a, struct config_mount *m, const char *pa
 	return added;
 }
 
+/*
+ * Where a container joins a pod's user namespace, Podman takes the host's /sys for all that the
+ * kernel would let it have, although the network is the pod's own: there it can have a sysfs.
+ */
+static void take_own_sysfs(struct apply *a, struct config_mount *m, const char *path)
+{
+	static const char *const wanted[] = {"ro", "nosuid", "nodev", "noexec"};
+	const struct config_linux *l = &a->cfg->linux_;
+	bool bind = str_list_has(&m->options, "rbind") || str_list_has(&m->options, "bind") ||
+		    word_is(m->type, "bind");
+	struct str_list options = {.items = NULL, .n = 0};
+
+	if (!bind || m->source == NULL || !word_is(path_normal(a->arena, m->source), "/sys") ||
+	    !word_is(path_normal(a->arena, m->destination), "/sys") ||
+	    str_list_has(&a->policy.mounts.allow_binds, "/sys") ||
+	    config_namespace_find(l, "user") == NULL || config_namespace_find(l, "network") == NULL)
+		return;
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		str_list_add(a->arena, &options, arena_strdup(a->arena, wanted[i]));
+	m->type = arena_strdup(a->arena, "sysfs");
+	m->source = arena_strdup(a->arena, "sysfs");
+	m->options = options;
+	changed(a, path, "a bind of the host's /sys: made a read-only sysfs of its own");
+}
+
 int rule_mounts(struct apply *a)
 {
 	struct config *cfg = a->cfg;
@@ -130,7 +155,7 @@ int rule_mounts(struct apply *a)
 	a->out->no_setid_binds = a->policy.mounts.nosuid_nodev.value;
 	if (a->out->check_binds)
 		a->out->allowed_binds = a->policy.mounts.allow_binds;
-	if (!a->out->no_setid_binds || cfg->n_mounts == 0)
+	if ((!a->out->check_binds && !a->out->no_setid_binds) || cfg->n_mounts == 0)
 		return 0;
 	mounts = arena_alloc(a->arena, cfg->n_mounts * sizeof(*mounts));
 	memcpy(mounts, cfg->mounts, cfg->n_mounts * sizeof(*mounts));
@@ -138,6 +163,10 @@ int rule_mounts(struct apply *a)
 	for (size_t i = 0; i < cfg->n_mounts; i++) {
 		char *path = arena_printf(a->arena, "mounts[%zu]", i);
 
+		if (a->out->check_binds)
+			take_own_sysfs(a, &mounts[i], path);
+		if (!a->out->no_setid_binds)
+			continue;
 		n_added += harden_mount(a, &mounts[i], path) ? 1 : 0;
 	}
 	if (n_added != 0)

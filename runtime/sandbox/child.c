@@ -144,6 +144,8 @@ static void clone_again(struct child *child)
 	if (namespaces_join_all(child->plan, true, &err) < 0)
 		goto fail;
 	mounts_before_user(child->plan);
+	if (sysctls_write_early(child->plan, &err) < 0)
+		goto fail;
 	if (child->plan->clone_flags & CLONE_NEWUSER) {
 		if (unshare(CLONE_NEWUSER) < 0) {
 			error_errno(&err, errno, "making the user namespace");

@@ -69,20 +69,32 @@ int step_readonly_paths(struct child *child, struct error *err)
 
 /* Through the host's /proc, which is known to be procfs: sysctl files show the namespaces of who
  * opens them, and the container's /proc is not trusted. */
+static int sysctl_write(const struct plan *plan, const struct plan_sysctl *s, struct error *err)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "sys/%s", s->path);
+	if (file_write_text(plan->proc, path, s->value) == 0 || (s->optional && errno == ENOENT))
+		return 0;
+	return error_errno(err, errno, "writing \"%s\" to %s", s->value, s->key);
+}
+
 int sysctls_write(const struct plan *plan, bool before_user, struct error *err)
 {
 	for (size_t i = 0; i < plan->n_sysctls; i++) {
 		const struct plan_sysctl *s = &plan->sysctls[i];
-		char path[512];
 
-		if (s->before_user != before_user)
-			continue;
-		snprintf(path, sizeof(path), "sys/%s", s->path);
-		if (file_write_text(plan->proc, path, s->value) == 0)
-			continue;
-		if (s->optional && errno == ENOENT)
-			continue;
-		return error_errno(err, errno, "writing \"%s\" to %s", s->value, s->key);
+		if (!s->early && s->before_user == before_user && sysctl_write(plan, s, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int sysctls_write_early(const struct plan *plan, struct error *err)
+{
+	for (size_t i = 0; i < plan->n_sysctls; i++) {
+		if (plan->sysctls[i].early && sysctl_write(plan, &plan->sysctls[i], err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -115,6 +115,7 @@ int step_masked_paths(struct child *child, struct error *err);
 int step_readonly_paths(struct child *child, struct error *err);
 int step_sysctl(struct child *child, struct error *err);
 int sysctls_write(const struct plan *plan, bool before_user, struct error *err);
+int sysctls_write_early(const struct plan *plan, struct error *err);
 /* pivot.c */
 int step_runtime_hooks(struct child *child, struct error *err);
 int step_container_hooks(struct child *child, struct error *err);

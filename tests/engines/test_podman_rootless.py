@@ -194,6 +194,24 @@ def test_a_pod_shares_its_network(joe, runtime):
     joe("pod", "rm", "p")
 
 
+def test_a_pod_with_the_users_own_ids(joe, runtime):
+    """pod create --userns=keep-id: containers join its user namespace, and see its own network in
+    /sys. A container with ids of its own may join another's network as well."""
+    image = joe.image("busybox")
+    joe("pod", "create", "--name=p", "--userns=keep-id:uid=1000,gid=1000", runtime=runtime)
+    done = joe("run", "--rm", "--pod=p", image, "sh", "-c", "id -u; ls /sys/class/net", runtime=runtime)
+    assert done.out.split()[0] == "1000"
+    # Where it may be bound crun and policy oci show the host's: no tap0 there.
+    assert ("tap0" in done.out) is (runtime == "runsafe")
+    joe("run", "-d", "--name=a", "--network=none", image, "sleep", "100", runtime=runtime)
+    done = joe("run", "--rm", "--userns=keep-id", "--network=container:a", image, "sh", "-c",
+               "id -u; cd /proc/sys/net/ipv4; cat ping_group_range ip_unprivileged_port_start",
+               runtime=runtime)
+    seen = done.out.split()
+    assert seen[0] == str(UID)
+    assert runtime != "runsafe" or seen[1:] == [str(UID), str(UID), "0"]
+
+
 POD = """
 apiVersion: v1
 kind: Pod

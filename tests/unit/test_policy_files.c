@@ -235,9 +235,39 @@ static void devices_are_the_default_set(void **state)
 	assert_int_equal(o->cfg.linux_.resources.n_devices, 4);
 }
 
+/* As Podman writes it for a container that joins a pod's user namespace. */
+static void the_hosts_sys_becomes_one_of_its_own_beside_a_user_namespace(void **state)
+{
+	static const char with_user[] =
+	    "\"namespaces\":[" SIX ",{\"type\":\"user\",\"path\":\"/proc/7/ns/user\"}],";
+	struct parts parts = {.namespaces = with_user,
+			      .mounts =
+				  "{\"destination\":\"/sys\",\"type\":\"bind\",\"source\":\"/sys\","
+				  "\"options\":[\"rbind\",\"rw\"]}"};
+	struct parts without = {.mounts = parts.mounts};
+	struct parts elsewhere = {
+	    .namespaces = with_user,
+	    .mounts =
+		"{\"destination\":\"/host/sys\",\"source\":\"/sys\",\"options\":[\"rbind\"]}"};
+	struct outcome *o = accepted("default", &parts, NULL);
+
+	(void)state;
+	assert_string_equal(o->cfg.mounts[0].type, "sysfs");
+	assert_true(str_list_has(&o->cfg.mounts[0].options, "ro"));
+	assert_false(str_list_has(&o->cfg.mounts[0].options, "rbind"));
+	assert_non_null(change_at(o, "mounts[0]"));
+	/* All others stay binds, for plan to refuse. */
+	assert_string_equal(accepted("default", &without, NULL)->cfg.mounts[0].type, "bind");
+	assert_null(accepted("default", &elsewhere, NULL)->cfg.mounts[0].type);
+	assert_string_equal(accepted("default", &parts, "bind=/sys")->cfg.mounts[0].type, "bind");
+	assert_string_equal(accepted("oci", &parts, NULL)->cfg.mounts[0].type, "bind");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_teardown(the_hosts_sys_becomes_one_of_its_own_beside_a_user_namespace,
+				      free_arena),
 	    cmocka_unit_test_teardown(the_rootfs_is_read_only, free_arena),
 	    cmocka_unit_test_teardown(there_are_places_to_write, free_arena),
 	    cmocka_unit_test_teardown(more_places_by_name, free_arena),

@@ -153,6 +153,20 @@ static void config_has_the_last_word_on_ports(void **state)
 	assert_string_equal(sysctl(o, PING), "1 0");
 }
 
+/* Podman's own setting, which lets nobody ping but root. */
+static void roots_group_alone_is_not_the_last_word_on_ping(void **state)
+{
+	struct parts parts = {.more_linux = ",\"sysctl\":{\"net.ipv4.ping_group_range\":\"0 0\"}"};
+	struct parts root = {.user = "\"user\":{\"uid\":0,\"gid\":0},",
+			     .more_linux = parts.more_linux};
+
+	(void)state;
+	assert_string_equal(sysctl(accepted("default", &parts, NULL), PING), "1000 1000");
+	assert_string_equal(sysctl(accepted("default", &root, NULL), PING), "1000 1000");
+	assert_string_equal(sysctl(accepted("default", &root, "root"), PING), "0 0");
+	assert_string_equal(sysctl(accepted("oci", &parts, NULL), PING), "0 0");
+}
+
 static void memfd_is_noexec_in_a_new_pid_namespace(void **state)
 {
 	struct parts joined = without("pid", "/proc/7/ns/pid");
@@ -386,6 +400,7 @@ int main(void)
 	    cmocka_unit_test_teardown(joined_namespaces_are_for_plan_to_look_at, free_arena),
 	    cmocka_unit_test_teardown(ports_and_ping_need_no_capability, free_arena),
 	    cmocka_unit_test_teardown(config_has_the_last_word_on_ports, free_arena),
+	    cmocka_unit_test_teardown(roots_group_alone_is_not_the_last_word_on_ping, free_arena),
 	    cmocka_unit_test_teardown(memfd_is_noexec_in_a_new_pid_namespace, free_arena),
 	    cmocka_unit_test_teardown(a_hosts_sysctl_by_name, free_arena),
 	    cmocka_unit_test_teardown(what_config_leaves_open_is_filled, free_arena),
