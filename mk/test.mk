@@ -64,6 +64,12 @@ check-engines: all
 	@RUNSAFE_BESIDE=$(BESIDE) tests/engines/check $(KERNEL) $(BUILD)/results $(if $(K),-k '$(K)') \
 		$(PYTEST)
 
+# Times of docker run and podman run of /bin/true beside crun and runc: make bench-engines ROUNDS=30
+.PHONY: bench-engines
+bench-engines: all
+	@tests/install-deps build test vm
+	@tests/bench/engines $(ROUNDS)
+
 # The tests that tests/conformance/requirements names, here and now, and what came of each. The table
 # in docs is made by `make check`, in the virtual machine, where all of them can run.
 .PHONY: conformance
