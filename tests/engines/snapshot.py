@@ -30,12 +30,11 @@ section end
 """
 
 # Set by the kernel, by chance, or by when one looks.
-PASSING = {"Pid", "PPid", "Tgid", "NStgid", "NSpid", "NSpgid", "NSsid", "SigQ", "FDSize",
-           "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"}
+PASSING = re.compile(r"(Pid|PPid|Tgid|NS[a-z]+|SigQ|FDSize|Vm\w+|Rss\w+|(non)?voluntary_ctxt_switches):")
 # Masked by a tmpfs of our own, by runc with /dev/null and one tmpfs for each: only that they are.
 MASKED = {"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
-          "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
-          "/sys/devices/virtual/powercap", "/proc/interrupts"}
+          "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
+          "/sys/firmware", "/sys/devices/virtual/powercap", "/proc/interrupts"}
 MASKS = MASKED | {f"/sys/devices/system/cpu/cpu{n}/thermal_throttle" for n in range(512)}
 
 
@@ -47,9 +46,11 @@ def mount(line):
     where, options, optional = words[4], words[5], words[6:]
     if where in MASKS:
         return f"{where} masked"
-    # A named volume has no word of propagation: rprivate, says Docker's manual, and runsafe; rslave, runc.
+    # Docker says no word of a named volume's propagation: rprivate here and in its manual, rslave
+    # with runc.
     shared = " ".join(sorted(word.split(":")[0] for word in optional if where != "/v"))
-    own = super_options if kind in ("tmpfs", "devpts", "mqueue") and not where.startswith("/etc") else ""
+    own = super_options if kind in ("tmpfs", "devpts",
+                                    "mqueue") and not where.startswith("/etc") else ""
     # Since kernel 6.8 mounts are listed by their age; a bind's is when its source was cloned.
     return f"{where} {options} [{shared}] {kind} {own}"
 
@@ -67,7 +68,6 @@ def parse(text):
     for part in text.split("## ")[1:]:
         name, _, body = part.partition("\n")
         sections[name] = [without_chance(line) for line in body.splitlines()]
-    sections["status"] = [s for s in sections["status"]
-                          if (k := s.partition(":")[0]) not in PASSING and not k.startswith(("Vm", "Rss"))]
+    sections["status"] = [line for line in sections["status"] if not PASSING.match(line)]
     sections["mounts"] = sorted(mount(line) for line in sections["mounts"])
     return sections

@@ -24,4 +24,5 @@ for number in range(0, 470):
     status = os.waitpid(child, 0)[1]
     said = os.read(reader, 20).decode()
     os.close(reader)
-    print(number, said or f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) or said else "exit")
+    print(number,
+          said or f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) or said else "exit")

@@ -17,8 +17,8 @@ def box(dockerd):
     def make(runtime):
         name = f"box-{name_of(runtime)}"
         if name not in made:
-            dockerd("run", "-d", "--init", "--name", name, "--runtime", name_of(runtime), "-e", "FROM=run",
-                    "busybox", "sleep", "10000")
+            dockerd("run", "-d", "--init", "--name", name, "--runtime", name_of(runtime), "-e",
+                    "FROM=run", "busybox", "sleep", "10000")
             made.add(name)
         return name
 
@@ -39,8 +39,9 @@ def execute(dockerd, box, runtime):
 
 
 def test_exec_environment_directory_input_and_status(execute):
-    done = execute("-i", "-e", "MORE=exec", "-w", "/etc", script="pwd; echo $FROM $MORE; cat; echo err >&2; exit 42",
-                   input="in\n", check=False)
+    done = execute("-i", "-e", "MORE=exec", "-w", "/etc",
+                   script="pwd; echo $FROM $MORE; cat; echo err >&2; exit 42", input="in\n",
+                   check=False)
     assert (done.status, done.out, done.err) == (42, "/etc\nrun exec\nin\n", "err\n")
     assert execute(script="kill -9 $$", check=False).status == 137
 
@@ -58,7 +59,8 @@ def test_exec_users(execute, runtime):
 
 @pytest.mark.runtimes("runsafe")
 def test_exec_privileged_as_root_gets_nothing_more(execute):
-    done = execute("--privileged", "-u", "root", script="cat /proc/self/status; unshare -m true || echo kept")
+    done = execute("--privileged", "-u", "root",
+                   script="cat /proc/self/status; unshare -m true || echo kept")
     assert_hardened(status_in(done.out))
     assert done.out.endswith("kept\n")
 
@@ -94,7 +96,8 @@ def test_exec_detached(execute):
 
 
 def test_exec_at_a_terminal(execute, runtime):
-    client = ("docker", "-H", f"unix://{execute.docker.socket}", "exec", "-it", "-e", "PS1=> ", execute.name, "sh")
+    client = ("docker", "-H", f"unix://{execute.docker.socket}", "exec", "-it", "-e", "PS1=> ",
+              execute.name, "sh")
     with Terminal(*client, rows=30, columns=111) as t:
         t.expect("> ")
         t.send("tty; stat -c %u $(tty); echo through >/dev/tty; echo $((6 * 7))\n")
