@@ -3,6 +3,7 @@ line that helps."""
 
 import os
 import pathlib
+import re
 import shutil
 import socket
 
@@ -143,6 +144,7 @@ def test_a_folder_of_the_host_is_somebodys(symptom):
 def test_a_program_in_tmp_can_not_be_executed(symptom):
     script = "cp /bin/busybox /tmp/echo && /tmp/echo run"
     symptom.says("/tmp/echo: Permission denied", script)
+    assert symptom.works(script, "--tmpfs=/tmp:exec") == "run"
     assert symptom.works(script, flags=["allow=tmpfs=/tmp:exec"]) == "run"
 
 
@@ -250,6 +252,26 @@ def test_podman_does_not_know_the_name(symptom):
     assert done.status == 125 and 'default OCI runtime "runsafe-else" not found' in done.err
     # Without containers.conf, by the program's path.
     assert symptom.works("id -u", runtime="/usr/local/bin/runsafe") == "1000"
+
+
+def test_the_settings_of_the_page_work(max_symptom):
+    """docs/podman.md's containers.conf.d: Podman's own defaults stay beside it."""
+    podman = max_symptom.podman
+    page = (pathlib.Path(__file__).parent.parent.parent / "docs/podman.md").read_text()
+    conf = podman.home / ".config/containers/containers.conf.d/runsafe.conf"
+    run(*podman.prefix, "mkdir", "-p", conf.parent)
+    conf.write_text(re.search(r"```toml\n(.*?)```", page, re.S).group(1))
+    env = {name: value for name, value in podman.env.items() if name != "CONTAINERS_CONF"}
+
+    def run_it(*words):
+        return run(*podman.prefix, "podman", *podman.options, *words, env=env, cwd="/")
+
+    for runtime, uid in ((), "1000"), (("--runtime=runsafe-oci",), "0"), (("--runtime=crun",), "0"):
+        done = run_it(*runtime, "run", "--rm", "--network=none", podman.image("busybox"), "id", "-u")
+        assert done.text == uid
+    pod = ("run", "--rm", "--pod=new:mixed", podman.image("busybox"), "id", "-u")
+    assert run_it("--runtime=crun", *pod).text == "0"
+    assert run_it(*[word.replace("new:", "") for word in pod]).text == "1000"
 
 
 def test_an_annotation_is_refused(symptom):

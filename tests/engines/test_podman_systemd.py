@@ -194,6 +194,16 @@ def test_an_ordinary_users_limits_are_made_by_his_own_manager(sue, runtime):
         sue.clean()
 
 
+@pytest.mark.ground("systemd")
+@pytest.mark.runtimes("runsafe", "own")
+def test_a_controller_that_is_not_handed_down(sue, runtime):
+    """cpuset is none of those that systemd gives to users."""
+    done = sue("run", "--rm", "--network=none", "--cpuset-cpus=0", sue.image("busybox"), "true",
+               runtime=runtime, check=126)
+    assert runtime != "runsafe" or "Delegate=cpu cpuset io memory pids" in done.err
+    sue.clean()
+
+
 # --- sd_notify(3), which needs no systemd
 
 READY = ("perl", "-MSocket", "-e", r"""
