@@ -291,8 +291,9 @@ def test_limits_and_kernel_settings_of_the_process_arrive(go, runtime):
               do=sh("ulimit -n; ulimit -Hn; ulimit -c; cat /proc/self/oom_score_adj; umask;"
                     "cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmax; uname -m"))
     assert said.split() == ["512", "1024", "0", "500", "0077", "99", "1234", "i686"]
-    done = go("--oom-score-adj", "-500", whole=True, check=126)  # natively without CAP_SYS_RESOURCE
-    assert "oom" in done.err.lower() and "denied" in done.err
+    if runtime != "own":  # crun leaves its state and cgroup behind
+        done = go("--oom-score-adj", "-500", whole=True, check=126)  # needs CAP_SYS_RESOURCE
+        assert "process.oomScoreAdj" in done.err and "permission denied" in done.err
 
 
 def test_namespaces_can_be_shared_with_another_container(podman, go, runtime):
@@ -467,6 +468,7 @@ def test_podman_gets_over_what_was_killed_under_it(podman, runtime):
     conmon, pid = podman.inspect("c", ".State.ConmonPid"), podman.pid("c")
     run("kill", "-9", conmon)
     assert podman("exec", "c", "id", "-u").text == workload_uid(runtime)
+    podman("rm", "-ft0", "c", check=125)  # kills it, and misses its exit status
     podman("rm", "-ft0", "c")
     assert not pathlib.Path(f"/proc/{pid}").exists()
     podman("run", "-d", "--name", "d", "busybox", "sleep", "100", runtime=runtime)
