@@ -40,7 +40,8 @@ def arguments():
         "annotated": policy("annotated", annotations=["tmpfs", "memory", "rootfs-writable"]),
         "entrypoint": policy(
             "entrypoint", user={"root": "keep"}, capabilities={
-                "give": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"]}),
+                "give": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_KILL", "CAP_SETGID",
+                         "CAP_SETUID"]}),
         "no-filter": policy("no-filter", seccomp={"builtin": False}),
         "root-group": policy("root-group", user={"rootGroup": "keep"}),
     }

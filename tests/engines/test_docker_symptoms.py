@@ -4,7 +4,7 @@ places to write, by programs of Debian, and the one line that helps."""
 import json
 import time
 
-from engines import run
+from engines import run, status_in
 from symptoms import USR, relaxed  # noqa: F401
 
 
@@ -139,6 +139,24 @@ def test_an_entrypoint_becomes_another_user(relaxed):
     script = " && ".join(f"{command} /usr/bin/id" for command in switches)
     assert relaxed.works(script, runtime="entrypoint").count("uid=33(www-data)") == len(switches)
     assert "(www-data)" in relaxed.works("id", "--user", "www-data")
+
+
+def test_a_server_lets_its_workers_be_another_user(relaxed):
+    """The policy `entrypoint`: nginx's first process is root, gives folders to www-data, becomes it
+    in its workers, and ends them, which takes CAP_KILL; they have no capability."""
+    docker, name = relaxed.docker, "symptoms-workers"
+    docker("run", "-d", "--name", name, "--runtime", "entrypoint", "--annotation",
+           "io.runsafe.tmpfs=/var/lib/nginx,/var/log/nginx", docker.image("apps"), "nginx", "-g",
+           "daemon off;")
+    script = """until set -- $(grep -l '^PPid:.1$' /proc/[0-9]*/status); [ $# != 0 ]; do sleep 0.1; done
+        cat $1; stat -c %U /var/lib/nginx/body"""
+    done = docker("exec", name, "sh", "-c", script).out
+    status = status_in(done)
+    assert status["Uid"].split() == ["33"] * 4 and int(status["CapEff"], 16) == 0
+    assert int(status["CapPrm"], 16) == int(status["CapAmb"], 16) == 0
+    assert done.endswith("www-data\n")
+    docker("stop", name)
+    assert docker.inspect(name, ".State.ExitCode") == 0
 
 
 def test_packages_are_installed_when_the_image_is_built(relaxed):
