@@ -164,6 +164,17 @@ def test_a_root_file_system_from_a_folder(ctr, runtime, folder):
     assert done.out == "ran\n42\n"
 
 
+def test_a_program_with_file_capabilities_runs(ctr, runtime, folder):
+    """CoreDNS, Vault and ping have some: under default they run without them, instead of failing."""
+    (folder / "rootfs/bin").mkdir(parents=True)
+    program = folder / "rootfs/bin/busybox"
+    run("cp", "/bin/busybox", program)
+    run("setcap", "cap_net_bind_service=ep", program)
+    done = ctr("run", "--rm", "--rootfs", "--user", "1000:1000", folder / "rootfs", NAME,
+               "/bin/busybox", "grep", "CapEff", "/proc/self/status")
+    assert int(done.out.split()[1], 16) == (0 if runtime == "runsafe" else 1 << 10)
+
+
 def test_devices_and_privileges_that_ctr_adds(ctr, runtime):
     script = "test -c /dev/kmsg && echo device; grep -e NoNew -e CapEff /proc/self/status"
     done = ctr("run", "--rm", "--device", "/dev/kmsg", "--cap-add", "CAP_SYS_PTRACE",

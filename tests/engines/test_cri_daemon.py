@@ -74,7 +74,7 @@ def test_a_refused_pod_leaves_nothing_and_says_why_once(containerd, runtime):
     text = why.value.text
     assert "vm.swappiness" in text and "linux.sysctl" in text
     # One sentence, not a JSON line, and no noise of the shim's around it.
-    assert text.count("vm.swappiness") == 1 and "{" not in text
+    assert text.count("policy default refuses") == 1 and "{" not in text
     assert containerd.states() == [] and containerd.shims() == []
 
 
