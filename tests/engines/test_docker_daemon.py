@@ -139,19 +139,42 @@ def test_without_live_restore_they_end_with_it_and_return_by_policy(daemon, runt
     assert docker("exec", always, "echo", "here").text == "here"
 
 
+def shim_of(pid):
+    shim = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    assert "shim" in pathlib.Path(f"/proc/{shim}/cmdline").read_text()
+    return shim
+
+
 @pytest.mark.runtimes("runsafe", "own")
 def test_a_shim_that_is_killed_takes_only_its_container_along(daemon, runtime):
     docker = daemon()
     names = [background(docker, runtime, script=COUNTS) for _ in range(2)]
     pid = docker.pid(names[0])
-    shim = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    assert "shim" in pathlib.Path(f"/proc/{shim}/cmdline").read_text()
-    os.kill(shim, signal.SIGKILL)
+    os.kill(shim_of(pid), signal.SIGKILL)
     wait_for("its end is known", lambda: not running(docker, names[0]))
     wait_for("its process is gone", lambda: not pathlib.Path(f"/proc/{pid}/root/bin").exists())
     docker("start", names[0])
     assert docker("exec", names[0], "echo", "again").text == "again"
     assert running(docker, names[1])
+
+
+@pytest.mark.runtimes("runsafe", "own")
+def test_after_all_of_it_was_killed_containers_start_again(daemon, runtime):
+    """dockerd, containerd, shim and workload at once, as by a hard stop of the host that keeps /run:
+    what the runtime has on record must not be in the way."""
+    docker = daemon()
+    always = background(docker, runtime, "--restart", "always", script=COUNTS)
+    once = background(docker, runtime, script=COUNTS)
+    pids = [docker.pid(name) for name in (always, once)]
+    shims = [shim_of(pid) for pid in pids]
+    kill(docker)
+    for pid in shims + pids:
+        os.kill(pid, signal.SIGKILL)
+    docker.start()
+    wait_for("it is back", lambda: docker.pid(always) not in (0, pids[0]))
+    assert docker("exec", always, "echo", "here").text == "here"
+    docker("start", once)
+    assert docker("exec", once, "echo", "here").text == "here"
 
 
 @pytest.mark.runtimes("runsafe")
