@@ -9,7 +9,7 @@ import pytest
 import swarm as swarm_module
 from conftest import BESIDE
 from docker import RUNTIMES, name_of
-from engines import assert_hardened, run, status_in, status_of
+from engines import assert_hardened, cgroup_of, run, status_in, status_of
 from swarm import wait_for
 
 POLICY = {"name": "as-root", "extends": "default", "user": {"root": "keep"},
@@ -22,7 +22,8 @@ def pytest_generate_tests(metafunc):
     """One swarm for all tests of a runtime; "own" is runc, for comparison."""
     if "swarms" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("runtimes")
-        names = list(mark.args) if mark else ["runsafe", "runsafe-oci", "own"]
+        # pytest puts tests with the same place in this list together, and starts one swarm for them.
+        names = list(mark.args) if mark else ["runsafe", "own", "runsafe-oci"]
         metafunc.parametrize("swarms", [name for name in names if BESIDE or name != "own"],
                              indirect=True, scope="module")
 
@@ -33,8 +34,11 @@ def swarms(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("swarm")
     swarm = swarm_module.Swarm(folder, {"default-runtime": name_of(request.param)}, "busybox")
     swarm.runtime = request.param
-    yield swarm
-    swarm.stop()
+    try:
+        yield swarm
+        swarm.end()
+    finally:
+        swarm.stop()
 
 
 @pytest.fixture
@@ -83,14 +87,14 @@ def words(swarm, service):
 
 def test_an_update_goes_task_by_task_and_a_bad_one_is_rolled_back(one):
     """--update-parallelism, --update-delay, --update-order, --update-failure-action rollback."""
-    one.service("web", "busybox", *WEB, count=3, options=[
+    one.service("web", "busybox", *WEB, count=2, options=[
         "--update-parallelism", "1", "--update-delay", "100ms", "--update-monitor", "500ms",
         "--update-failure-action", "rollback", "--update-order", "start-first",
         "--rollback-parallelism", "0", "--rollback-monitor", "100ms"])
     assert one.update("web", "--env-add", "WORD=second") == "completed"
     wait_for("all are new", lambda: words(one, "web") == {"second"})
     assert one.update("web", "--args", "sh -c 'exit 3'") == "rollback_completed"
-    one.settled("web", 3)
+    one.settled("web", 2)
     wait_for("all are as before", lambda: words(one, "web") == {"second"})
     failed = one.tasks("web", "failed")
     assert failed and all("non-zero exit (3)" in task["Error"] for task in failed), failed
@@ -340,3 +344,29 @@ def test_a_node_that_dies_loses_its_tasks_to_others_and_is_clean_when_it_is_back
     wait_for("node2 is back", lambda: three.node_status("node2") == "ready")
     wait_for("what ran there is gone", lambda: not lost("ps", "-q").text)
     wait_for("no state of a container is left", lambda: not lost.states())
+
+
+# What needs the machine: controllers for limits, ip_vs for addresses that stand for a service.
+
+@pytest.mark.ground("machine")
+@pytest.mark.runtimes("runsafe", "own")
+def test_limits_and_the_routing_mesh_work_as_swarm_promises(swarms):
+    """--limit-memory, --limit-cpu, --limit-pids reach the cgroup; a published port and the service's
+    own address lead to its tasks in turn."""
+    swarms("network", "create", "-d", "overlay", "net")
+    script = "hostname >/tmp/index.html; exec httpd -f -p 80 -h /tmp"
+    swarms.service("web", "busybox", "sh", "-c", script, count=2, options=[
+        "--endpoint-mode", "vip", "--network", "net", "--publish", "published=8080,target=80",
+        "--limit-memory", "64m", "--limit-cpu", "0.5", "--limit-pids", "50",
+        "--hostname", "task{{.Task.Slot}}"])
+    both, seen = {"task1", "task2"}, set()
+    wait_for("both answer at the node's port", lambda: (
+        seen.add(swarms.nodes[0].get(8080)), both <= seen)[1])
+    seen.clear()
+    wait_for("both answer at the service's address", lambda: (seen.add(swarms.exec(
+        "web", "wget", "-q", "-T", "5", "-O", "-", "http://web/", check=False).text),
+        both <= seen)[1])
+    node, container = swarms.containers("web")[0]
+    group = cgroup_of(node.pid(container))
+    assert [(group / name).read_text().strip() for name in ("memory.max", "cpu.max", "pids.max")] \
+        == [str(64 << 20), "50000 100000", "50"]
