@@ -263,6 +263,8 @@ struct plan_input {
 	bool no_pivot;
 	unsigned int preserve_fds;
 	bool check_only; /* `check`: collect refusals as findings instead of failing */
+	bool seals; /* the caller executes itself again where protect_binary: no filters are made
+		       then */
 	/* Not as root of the host (container/rootless.h): */
 	bool nested;		     /* in a user namespace that config.json knows nothing of */
 	bool entered_user_namespace; /* the runtime is in the container's own already */
@@ -290,6 +292,7 @@ struct plan_exec_input {
 	uint64_t root_device; /* of the container's root, from its state */
 	uint64_t root_inode;
 	bool in_user_namespace; /* the caller is in the container's user namespace already */
+	bool seals;		/* as in struct plan_input */
 	unsigned int preserve_fds;
 };
 

@@ -139,6 +139,7 @@ int launch_prepare(struct launch *l, bool check, struct error *err)
 	    .no_pivot = l->create->no_pivot,
 	    .preserve_fds = l->create->preserve_fds,
 	    .check_only = check,
+	    .seals = !check,
 	};
 	if (!check && begin_rootless(l, &input, err) < 0)
 		return -1;

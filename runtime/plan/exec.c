@@ -110,16 +110,6 @@ static int set_up(struct planner *p, const struct plan_exec_input *in)
 	return 0;
 }
 
-static int plan_parts(struct planner *p)
-{
-	if (plan_identity(p) < 0 || plan_process(p) < 0 || plan_capability_sets(p) < 0)
-		return -1;
-	/* They lie there since the container was made. */
-	p->plan->n_files = 0;
-	p->plan->make_home = NULL;
-	return plan_filters(p);
-}
-
 /* The joiner is runsafe's own program inside the container for a moment: who lives there counts as
  * much as who is about to (CVE-2019-5736). */
 static bool must_protect_binary(const struct plan *plan, const struct plan_exec_input *in)
@@ -133,6 +123,17 @@ static bool must_protect_binary(const struct plan *plan, const struct plan_exec_
 	first.no_new_privileges = in->first->no_new_privileges;
 	return plan_must_protect_binary(plan, in->config) ||
 	       plan_must_protect_binary(&first, in->config);
+}
+
+static int plan_parts(struct planner *p, const struct plan_exec_input *in)
+{
+	if (plan_identity(p) < 0 || plan_process(p) < 0 || plan_capability_sets(p) < 0)
+		return -1;
+	/* They lie there since the container was made. */
+	p->plan->n_files = 0;
+	p->plan->make_home = NULL;
+	p->plan->protect_binary = must_protect_binary(p->plan, in);
+	return p->plan->protect_binary && in->seals ? 0 : plan_filters(p);
 }
 
 int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct plan *out,
@@ -154,8 +155,7 @@ int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct
 		return -1;
 	out->root_device = in->root_device;
 	out->root_inode = in->root_inode;
-	int result = set_up(&p, in) < 0 ? -1 : plan_parts(&p);
+	int result = set_up(&p, in) < 0 ? -1 : plan_parts(&p, in);
 	fd_cleanup(&p.rootfs);
-	out->protect_binary = result == 0 && must_protect_binary(out, in);
 	return result;
 }

@@ -117,12 +117,10 @@ static int plan_all(struct planner *p)
 		return -1;
 	plan_path_lists(p);
 	plan_all_hooks(p);
-	if (plan_filters(p) < 0)
-		return -1;
 	/* Who entered a user namespace looked before that (container/rootless.c). */
 	p->plan->protect_binary =
 	    !p->in->entered_user_namespace && plan_must_protect_binary(p->plan, p->config);
-	return 0;
+	return p->plan->protect_binary && p->in->seals ? 0 : plan_filters(p);
 }
 
 int plan_begin(struct plan *out, int target, unsigned int preserve_fds, struct error *err)
