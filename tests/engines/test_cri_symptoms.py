@@ -69,6 +69,7 @@ def test_a_symlink_without_its_policy_file(containerd):
 def test_a_pod_that_wants_the_hosts_namespaces(containerd, kind, link, name):
     text = refused(lambda: containerd.pod("runsafe", namespaces={kind: "NODE"}))
     assert "(policy default)" in text and name in text
+    assert containerd.shims() == [] and containerd.states() == []
     pod = containerd.pod("runsafe-hostns", namespaces={kind: "NODE"})
     box = pod.container("sleep 100")
     assert pathlib.Path(f"/proc/{box.pid()}/ns/{link}").readlink() == \
