@@ -1,13 +1,15 @@
 """Programs of Debian as people run them under Docker: on the default policy, too, they do their
 work, with no more than docs/docker.md says."""
 
+import os
 import socket
 import urllib.request
 
 import pytest
 
+import docker as docker_module
 from docker import name_of
-from engines import assert_hardened, status_of, wait_for
+from engines import assert_hardened, run, status_of, wait_for
 
 ALL = pytest.mark.runtimes("runsafe", "runsafe-oci", "own")
 
@@ -117,3 +119,37 @@ def test_ping_works_without_a_capability(docker, runtime):
     done = docker("run", "--rm", "--runtime", name_of(runtime), "-v", "/usr:/usr:ro", image, "ping",
                   "-c", "1", "-W", "2", "127.0.0.1")
     assert "1 received" in done.out
+
+
+@pytest.fixture
+def remapped(folder):
+    """A dockerd whose containers have user namespaces."""
+    if run("getent", "passwd", "dockremap", check=False).status:
+        run("useradd", "--system", "dockremap")
+        for name in "/etc/subuid", "/etc/subgid":
+            with open(name, "a", encoding="utf-8") as file:
+                file.write("dockremap:300000:65536\n")
+    # Its images lie below, and root inside is not root.
+    os.chmod("/var/lib/docker", 0o711)
+    daemon = docker_module.Docker(folder, {"userns-remap": "dockremap", "bridge": "none",
+                                           "iptables": False}).start()
+    yield daemon
+    daemon.clean()
+    daemon.stop()
+
+
+@pytest.mark.runtimes("runsafe", "own")
+def test_userns_remap_needs_nothing(remapped, runtime):
+    """The workload is 1000, and outside nobody that the host knows; a volume works as ever."""
+    image, inside = remapped.image("debian"), 1000 if runtime == "runsafe" else 0
+    options = ("--network", "none", "-v", "remapped:/data", "--runtime", name_of(runtime), image)
+    remapped("run", "--rm", "--network", "none", "-v", "remapped:/data", "--runtime", "runc", image,
+             "chown", str(inside), "/data")
+    remapped("run", "-d", "--name", "mapped", *options, "sh", "-c", "touch /data/x; sleep 60")
+    assert status_of(remapped.pid("mapped"))["Uid"].split() == [str(300000 + inside)] * 4
+    wait_for("a file", lambda: remapped("exec", "mapped", "test", "-e", "/data/x", check=False).status == 0)
+    assert remapped("exec", "mapped", "id", "-u").text == str(inside)
+    # As the host: the one setting that would be everybody's.
+    host = remapped("run", "--rm", "--userns", "host", "--network", "none", "--runtime",
+                    name_of(runtime), image, "id", "-u")
+    assert host.text == str(inside)

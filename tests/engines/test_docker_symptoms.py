@@ -179,10 +179,19 @@ def test_an_archive_restores_its_owners(relaxed):
     assert relaxed.works(script % "--same-owner", runtime="entrypoint") == "unpacked"
 
 
-def test_a_program_in_tmp_can_not_be_executed(relaxed):
-    script = "cp /usr/bin/id /tmp/own && /tmp/own -u"
+def test_a_program_in_tmp_or_run_can_not_be_executed(relaxed):
+    script = "cp /usr/bin/id /tmp/own && cp /usr/bin/id /run/own && /tmp/own -u && /run/own -u"
     relaxed.says("/tmp/own: Permission denied", script)
-    assert relaxed.works(script, "--tmpfs", "/tmp:exec") == "1000"
+    relaxed.says("/run/own: Permission denied", script, "--tmpfs", "/tmp:exec")
+    assert relaxed.works(script, "--tmpfs", "/tmp:exec", "--tmpfs", "/run:exec") == "1000\n1000"
+
+
+def test_a_library_in_tmp_can_not_be_loaded(relaxed):
+    """Java, Node and Python unpack native code there."""
+    script = """cp /usr/lib/x86_64-linux-gnu/libz.so.1 /tmp
+        LD_PRELOAD=/tmp/libz.so.1 /usr/bin/id 2>/tmp/said && cat /tmp/said && ! grep -q . /tmp/said"""
+    relaxed.says("failed to map segment from shared object", script)
+    relaxed.works(script, "--tmpfs", "/tmp:exec")
 
 
 def test_a_program_in_memory_can_not_be_executed(relaxed):
