@@ -11,13 +11,25 @@
 
 #define MAX_DATABASE (4u * 1024 * 1024)
 
-/* Returns the text of a file of the rootfs; "" where there is none that can be read as one; NULL,
- * with a finding, for one that is too large to be completed. */
-static const char *read_in_rootfs(struct planner *p, const char *path, bool *exists)
+/* A file as the workload will see it: of the rootfs, or what config mounts over it. exec has no
+ * bundle, and a root with all that is mounted. */
+static int open_visible(struct planner *p, const char *path)
+{
+	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+	const struct config_mount *over = p->in->bundle < 0 ? NULL : plan_mount_at(p, path);
+
+	if (!over)
+		return path_open_in_root(p->rootfs, path, flags, 0);
+	return over->source ? openat(p->in->bundle, over->source, flags | O_CLOEXEC) : -1;
+}
+
+/* Returns the text of such a file; "" where there is none that can be read as one; NULL, with a
+ * finding, for one that is too large to be completed. */
+static const char *read_database(struct planner *p, const char *path, bool *exists)
 {
 	struct stat st;
 	char *text = NULL;
-	cleanup_fd int fd = path_open_in_root(p->rootfs, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	cleanup_fd int fd = open_visible(p, path);
 
 	*exists = fd >= 0;
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
@@ -67,12 +79,12 @@ static void add_identity_files(struct planner *p, const char *passwd, bool user_
 				      end_line(p, passwd), free_name(p, passwd, "app", plan->uid),
 				      plan->uid, plan->gid,
 				      home_is_sane(home) ? home : "/tmp/home"));
-	const char *group = read_in_rootfs(p, "/etc/group", &exists);
+	const char *group = read_database(p, "/etc/group", &exists);
 	if (group && !group_has_gid(group, plan->gid))
 		add_file(p, "/etc/group",
 			 arena_printf(p->arena, "%s%s:x:%u:\n", end_line(p, group),
 				      free_name(p, group, "app", plan->gid), plan->gid));
-	(void)read_in_rootfs(p, "/etc/hosts", &exists);
+	(void)read_database(p, "/etc/hosts", &exists);
 	if (!exists)
 		add_file(p, "/etc/hosts",
 			 "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
@@ -157,7 +169,7 @@ int plan_identity(struct planner *p)
 	if (check_mapped(p) < 0 || plan_nested_ids(p) < 0 || plan_nested_groups(p) < 0 ||
 	    check_denied_groups(p) < 0)
 		return -1;
-	const char *passwd = read_in_rootfs(p, "/etc/passwd", &exists);
+	const char *passwd = read_database(p, "/etc/passwd", &exists);
 	struct passwd_entry entry = passwd_find_uid(p->arena, passwd, plan->uid);
 
 	for (size_t i = 0; i < p->config->process.env.n; i++)
@@ -167,7 +179,7 @@ int plan_identity(struct planner *p)
 		env_set(p->arena, &env, "HOME", known ? entry.home : "/tmp/home");
 		if (!known)
 			plan->make_home = "/tmp/home";
-	} else if (!env_get(&env, "HOME")) {
+	} else if (!env_get(&env, "HOME") || !*env_get(&env, "HOME")) {
 		/* As runc and crun have it, so that a shell finds its way. */
 		env_set(p->arena, &env, "HOME",
 			entry.found && home_is_sane(entry.home) ? entry.home : "/");

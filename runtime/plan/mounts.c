@@ -28,18 +28,23 @@ static int resolve(struct planner *p, const char *path, char out[PATH_MAX])
 	return path_clean(path, out, PATH_MAX);
 }
 
-bool plan_is_mounted(struct planner *p, const char *destination)
+const struct config_mount *plan_mount_at(struct planner *p, const char *destination)
 {
 	char wanted[PATH_MAX], there[PATH_MAX];
 
 	if (resolve(p, destination, wanted) < 0)
-		return false;
-	for (size_t i = 0; i < p->config->n_mounts; i++) {
+		return NULL;
+	for (size_t i = p->config->n_mounts; i-- > 0;) {
 		if (resolve(p, p->config->mounts[i].destination, there) == 0 &&
 		    strcmp(wanted, there) == 0)
-			return true;
+			return &p->config->mounts[i];
 	}
-	return false;
+	return NULL;
+}
+
+bool plan_is_mounted(struct planner *p, const char *destination)
+{
+	return plan_mount_at(p, destination) != NULL;
 }
 
 static int set_attributes(struct planner *p, const struct plan_mount *m)

@@ -44,6 +44,9 @@ int plan_idmap(struct planner *p, const struct config_mount *mount, const struct
 int plan_net_devices(struct planner *p);
 /* mounts.c */
 int plan_mounts(struct planner *p);
+/* What config.json mounts just there (the last of several; symlinks of the rootfs resolved), or
+ * NULL; and whether it does. */
+const struct config_mount *plan_mount_at(struct planner *p, const char *destination);
 bool plan_is_mounted(struct planner *p, const char *destination);
 /* binds.c */
 int plan_check_bind(struct planner *p, int source, const char *label, const char *text);

@@ -82,6 +82,18 @@ def test_home_is_set_where_env_has_none(oci, plain, user, home):
     assert oci.sh(plain, "echo $HOME").out == home + "\n"
 
 
+def test_home_is_that_of_a_passwd_mounted_over_the_rootfs_one(oci, runsafe, plain):
+    """As runc reads it in the container: `docker run -v ./passwd:/etc/passwd`. An empty HOME is none."""
+    (plain.path / "passwd").write_text("root:x:0:0::/of/root:/bin/sh\nweb:x:1000:1000::/of/web:/bin/sh\n")
+    plain.mount(destination="/etc/passwd", source="passwd", options=["bind"])
+    plain.config["process"]["env"].append("HOME=")
+    assert oci.sh(plain, "echo $HOME").out == "/of/root\n"
+    assert runsafe.sh(plain, "echo $HOME").out == "/of/web\n"
+    name = runsafe.running(plain)
+    (plain.path / "passwd").write_text("changed later\n")
+    assert runsafe.ok("exec", name, "sh", "-c", "echo $HOME").out != ""
+
+
 def test_home_of_env_stays(oci, plain):
     plain.config["process"]["env"].append("HOME=/opt")
     assert oci.sh(plain, "echo $HOME").out == "/opt\n"
