@@ -9,7 +9,8 @@ from engines import GROUND, cgroup_of, has_limits, run, wait_for
 
 MIB = 1 << 20
 LIMITS = {"memory_limit_in_bytes": 64 * MIB, "cpu_quota": 50000, "cpu_period": 100000,
-          "cpu_shares": 512, "unified": {"memory.high": str(60 * MIB)},
+          "cpu_shares": 512, "unified": {"memory.high": str(60 * MIB), "memory.min": str(MIB),
+                                         "memory.oom.group": "1"},
           "hugepage_limits": [{"page_size": "2MB", "limit": 0}]}
 
 
@@ -55,6 +56,7 @@ def test_limits_statistics_updates_and_oom_of_a_pod(containerd, runtime):
     group = cgroup_of(box.pid())
     assert group.parent == parent
     assert (read(group, "memory.max"), read(group, "memory.high")) == (str(64 * MIB), str(60 * MIB))
+    assert (read(group, "memory.min"), read(group, "memory.oom.group")) == (str(MIB), "1")
     assert read(group, "cpu.max") == "50000 100000"
     # runc 1.1 turns 512 shares into 20 by another formula; newer ones and runsafe into 59.
     weight = "20" if runtime == "own" else "59"
