@@ -19,6 +19,7 @@ PLAIN = pytest.param([], id="plain")
 def source(folder):
     """A folder to bind, with a file and a folder that everybody may write to."""
     (folder / "f").write_text("hello\n")
+    (folder / "passwd").write_text("root:x:0:0::/of/root:/bin/sh\n")
     (folder / "w").mkdir()
     (folder / "w").chmod(0o777)
     return folder
@@ -42,6 +43,10 @@ def source(folder):
                   "systempaths=unconfined", "--cap-add", "ALL", "--network", "none", "--ipc",
                   "none", "--user", "1000"],
                  id="unconfined"),
+    pytest.param(["-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--cgroupns", "host", "-v",
+                  "SOURCE:/dev/shm", "--tmpfs", "/dev/foo", "-v", "SOURCE/f:/etc/hosts", "-v",
+                  "SOURCE/passwd:/etc/passwd", "-e", "HOME=", "-v", "/dev/null:/etc/hostname"],
+                 id="over-others"),
     pytest.param(["--network", "host", "--pid", "host", "--ipc", "host", "--uts", "host",
                   "--cgroupns", "host", "--userns", "host"], id="host"),
 ])
@@ -269,7 +274,7 @@ def test_annotations_and_labels_do_no_harm(docker, runtime):
 
 @pytest.fixture(scope="module")
 def remapped():
-    """A maker of daemons with a default runtime and userns-remap; Docker then uses user namespaces."""
+    """A maker of daemons with a default runtime and userns-remap."""
     for path in "/etc/subuid", "/etc/subgid":
         with open(path, "a", encoding="ascii") as f:
             f.write("remap:200000:65536\n")
@@ -302,6 +307,15 @@ def test_a_default_runtime_and_remapped_users(remapped, folder, runtime):
         assert run("stat", "-c", "%u", f"/proc/{docker.pid('one')}").text == str(200000 + int(user))
         done = docker("exec", "one", "id", "-u")
         assert done.text == user
+        if runtime == "runsafe-oci":
+            inside = [snapshot.parse(docker("run", "--rm", "--runtime", name, "--hostname", "box",
+                                            image, "sh", "-c",
+                                            snapshot.SCRIPT).out) for name in ("runc", runtime)]
+            for sections in inside:
+                # The kernel makes it with the IPC namespace: here in one call with the user namespace.
+                for name in "dev", "owners":
+                    sections[name] = [line for line in sections[name] if "mqueue" not in line]
+            assert inside[0] == inside[1]
         done = docker("run", "--rm", "--userns", "host", image, "cat", "/proc/self/uid_map")
         assert done.out.split() == ["0", "0", "4294967295"]
         done = docker("run", "--rm", "--network", "container:one", image, "wget", "-qO-",
