@@ -84,6 +84,7 @@ POLICIES = {
     "kmsg": {"extends": "default", "devices": {"allow": ["/dev/kmsg"]}},
     "agent": {"extends": "default", "mounts": {"allowBinds": ["/run/containerd/containerd.sock",
                                                               "/proc"]}},
+    "roomy": {"extends": "default", "limits": {"memory": "4g", "cpus": "unlimited"}},
     "tuning": {"extends": "default", "sysctl": {"allow": ["vm.swappiness"]}},
     "entrypoint": {"extends": "default", "user": {"root": "keep"}, "capabilities": {
         "give": ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"]}},

@@ -197,6 +197,17 @@ def test_an_annotation_that_the_policy_does_not_accept(containerd):
     assert " / overlay rw" in finish(pod, "cat /proc/self/mounts", annotations=notes)
 
 
+def test_limits_that_nobody_said(containerd):
+    """What a container without resources.limits ends up with; the machine's tests read its cgroup."""
+    def limits(handler):
+        box = containerd.pod(handler).container("sleep 100")
+        text = run("runsafe", "--root", "/run/containerd/runc/k8s.io", "check", box.id, check=1).out
+        return dict(re.findall(r"^  (memory|processors) +(.*)$", text, re.M))
+
+    assert limits("runsafe") == {"memory": "1 GiB", "processors": "1.00"}
+    assert limits("runsafe-roomy") == {"memory": "4 GiB", "processors": "no limit"}
+
+
 def test_a_user_namespace_that_lacks_1000(containerd):
     """Kubelets map 65536 ids; who maps fewer by hand sees this."""
     few = [{"host_id": 500000, "container_id": 0, "length": 100}]
