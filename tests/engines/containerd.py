@@ -84,6 +84,8 @@ POLICIES = {
     "kmsg": {"extends": "default", "devices": {"allow": ["/dev/kmsg"]}},
     "agent": {"extends": "default", "mounts": {"allowBinds": ["/run/containerd/containerd.sock",
                                                               "/proc"]}},
+    "rootgroup": {"extends": "default", "user": {"rootGroup": "keep"}},
+    "debug": {"extends": "default", "seccomp": {"allow": ["ptrace"]}},
     "roomy": {"extends": "default", "limits": {"memory": "4g", "cpus": "unlimited"}},
     "tuning": {"extends": "default", "sysctl": {"allow": ["vm.swappiness"]}},
     "entrypoint": {"extends": "default", "user": {"root": "keep"}, "capabilities": {

@@ -3,6 +3,7 @@ that the row names helps. containerd.POLICIES has the policy files."""
 
 import json
 import pathlib
+import platform
 import re
 
 import pytest
@@ -142,6 +143,26 @@ def test_a_program_that_insists_on_root(containerd):
     assert finish(containerd.pod("runsafe"), "id -u") == "1000"
     seen = status_in(finish(containerd.pod("runsafe-root"), STATUS))
     assert seen["Uid"].split()[0] == "0" and int(seen["CapEff"], 16) == 0
+
+
+def test_an_image_whose_files_are_of_the_group_root(containerd, folder):
+    """As made for OpenShift: any uid, group 0, and files that group 0 may write."""
+    folder.chmod(0o770)
+    options = {"security": {"run_as_user": 1001, "run_as_group": 0},
+               "mounts": [(folder, "/home", "rw")]}
+    box = containerd.pod("runsafe").container("touch /home/x 2>&1", **options)
+    assert box.ended().exit_code != 0 and "Permission denied" in box.log()[0][1]
+    pod = containerd.pod("runsafe-rootgroup")
+    assert finish(pod, "touch /home/x && id -g", **options) == "0"
+
+
+def test_a_debugger(containerd):
+    """strace and gdb, as with kubectl debug --target; perl-base asks the kernel directly."""
+    number = {"x86_64": 101, "aarch64": 117}[platform.machine()]
+    command = ["perl", "-e", f"print syscall({number}, 0, 0, 0, 0) == 0 ? 'traced' : $!"]
+    pod = containerd.pod("runsafe")
+    assert finish(pod, command, image="debian") == "Operation not permitted"
+    assert finish(containerd.pod("runsafe-debug"), command, image="debian") == "traced"
 
 
 def test_a_capability_that_a_pod_asks_for(containerd):
