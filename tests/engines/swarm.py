@@ -113,8 +113,11 @@ class Swarm:
 
     def settled(self, service, count):
         """Waits until so many tasks of a service run, and returns them."""
-        return wait_for(f"{count} tasks of {service} run",
-                        lambda: len(tasks := self.tasks(service)) == count and tasks)
+        try:
+            return wait_for(f"{count} tasks of {service} run",
+                            lambda: len(tasks := self.tasks(service)) == count and tasks)
+        except AssertionError as why:
+            raise AssertionError(f"{why}\n{self('service', 'ps', '--no-trunc', service)}") from None
 
     def service(self, name, image, *command, options=(), count=1):
         """Creates a service and waits until so many of it run. KILL: who is process 1 passes TERM
@@ -137,9 +140,10 @@ class Swarm:
 
     def containers(self, service):
         """(node, id) of each container of a service that runs."""
+        label = "label=com.docker.swarm.service.id=" + \
+            self("service", "inspect", "--format", "{{.ID}}", service).text
         return [(node, one) for node in self.nodes if node.alive
-                for one in node("ps", "-q", "--no-trunc", "--filter",
-                                f"label=com.docker.swarm.service.name={service}").text.split()]
+                for one in node("ps", "-q", "--no-trunc", "--filter", label).text.split()]
 
     def exec(self, service, *command, **options):
         """Runs a command in one of a service's containers."""
@@ -155,15 +159,14 @@ class Swarm:
         return wait_for(f"{service} says {words}", lines)
 
     def clean(self):
-        """Takes all services and what they used away; then no runtime may know any more."""
+        """Takes all services away; their containers follow in a few seconds."""
         services = self("service", "ls", "-q").text.split()
         if services:
             self("service", "rm", *services)
+
+    def end(self):
+        """Nothing may be left when all services are gone."""
+        self.clean()
         for node in self.nodes:
             wait_for(f"{node.name} has no containers", lambda: not node("ps", "-aq").text)
             wait_for("no state of a container is left", lambda: not node.states())
-        for kind in ("secret", "config"):
-            names = self(kind, "ls", "-q").text.split()
-            if names:
-                self(kind, "rm", *names)
-        self("network", "prune", "-f")

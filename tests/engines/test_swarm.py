@@ -2,6 +2,7 @@
 ground has no ip_vs: services are found by their tasks' addresses, ports are those of the node."""
 
 import json
+import pathlib
 import re
 
 import pytest
@@ -12,8 +13,7 @@ from docker import RUNTIMES, name_of
 from engines import assert_hardened, cgroup_of, run, status_in, status_of
 from swarm import wait_for
 
-POLICY = {"name": "as-root", "extends": "default", "user": {"root": "keep"},
-          "rootfs": {"readonly": False}}
+POLICY = {"user": {"root": "keep"}, "rootfs": {"readonly": False}}
 # Serves a word at port 80, and can be changed by an update.
 WEB = ("sh", "-c", "echo ${WORD:-first} >/tmp/index.html; exec httpd -f -p 80 -h /tmp")
 
@@ -22,7 +22,7 @@ def pytest_generate_tests(metafunc):
     """One swarm for all tests of a runtime; "own" is runc, for comparison."""
     if "swarms" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("runtimes")
-        # pytest puts tests with the same place in this list together, and starts one swarm for them.
+        # pytest puts what has the same place in this list together, and starts one swarm for it.
         names = list(mark.args) if mark else ["runsafe", "own", "runsafe-oci"]
         metafunc.parametrize("swarms", [name for name in names if BESIDE or name != "own"],
                              indirect=True, scope="module")
@@ -49,14 +49,18 @@ def one(swarms):
 
 @pytest.fixture
 def three(swarms):
-    """Two more nodes. The third has a runtime of its owner's making, with a policy file."""
+    """Two more nodes. The third has a runtime of its own: a name, and /etc/runsafe/NAME.json."""
     if len(swarms.nodes) == 1:
         swarms.join({"default-runtime": name_of(swarms.runtime)})
-        policy = swarms.folder / "policy.json"
+        policy = pathlib.Path("/etc/runsafe/as-root.json")
+        policy.parent.mkdir(exist_ok=True)
         policy.write_text(json.dumps(POLICY))
-        relaxed = {"path": "/usr/local/bin/runsafe", "runtimeArgs": ["--policy", str(policy)]}
+        program = pathlib.Path("/opt/runsafe/runsafe-as-root")
+        if not program.is_symlink():
+            program.symlink_to("runsafe")
+        relaxed = {"path": str(program), "runtimeArgs": ["--cgroup=available"]}
         swarms.join({"default-runtime": name_of(swarms.runtime),
-                     "runtimes": {**RUNTIMES, "as-root": relaxed}})
+                     "runtimes": {**RUNTIMES, "runsafe-as-root": relaxed}})
     yield swarms
     swarms.clean()
 
@@ -307,7 +311,7 @@ def test_a_node_relaxes_by_a_policy_file_and_labels_bring_services_there(three):
     """Swarm has no --runtime: the daemon of a node has a default-runtime with a policy, a label
     says so, and a constraint sends there what needs it."""
     relaxed = three.nodes[2]
-    relaxed.settings["default-runtime"] = "as-root"
+    relaxed.settings["default-runtime"] = "runsafe-as-root"
     relaxed.write_settings()
     relaxed.daemon.process.send_signal(1)
     wait_for("the reload", lambda: "as-root" in relaxed("info", "-f", "{{.DefaultRuntime}}").out)
@@ -351,7 +355,7 @@ def test_a_node_that_dies_loses_its_tasks_to_others_and_is_clean_when_it_is_back
 @pytest.mark.ground("machine")
 @pytest.mark.runtimes("runsafe", "own")
 def test_limits_and_the_routing_mesh_work_as_swarm_promises(swarms):
-    """--limit-memory, --limit-cpu, --limit-pids reach the cgroup; a published port and the service's
+    """--limit-memory, --limit-cpu, --limit-pids reach the cgroup; a published port and a service's
     own address lead to its tasks in turn."""
     swarms("network", "create", "-d", "overlay", "net")
     script = "hostname >/tmp/index.html; exec httpd -f -p 80 -h /tmp"
