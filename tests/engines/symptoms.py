@@ -1,5 +1,5 @@
-"""What the tests of docs/docker.md's troubleshooting tables share: dockerd with the relaxed runtimes
-that the tables name, and a container that fails or works by what is said in it."""
+"""What the tests of docs/docker.md's troubleshooting tables share: dockerd with the relaxed
+runtimes that the tables name, and a container that fails or works by what is said in it."""
 
 import json
 import pathlib

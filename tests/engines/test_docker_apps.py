@@ -50,8 +50,8 @@ def redis(port, *words):
 
 @ALL
 def test_nginx_serves_a_page_on_port_80(docker, runtime, folder):
-    """Its pid file goes to /run, its temporary files and logs to the two places that were added; the
-    port needs no capability."""
+    """Its pid file goes to /run, its temporary files and logs to the two places that were added;
+    the port needs no capability."""
     places = ("--annotation", "io.runsafe.tmpfs=/var/lib/nginx,/var/log/nginx")
     (folder / "index.html").write_text("hello from nginx\n")
     port = start(docker, runtime, "-p", "127.0.0.1::80", "-v", f"{folder}:/var/www/html:ro",
@@ -106,8 +106,9 @@ def test_redis_keeps_its_data_in_a_named_volume(docker, runtime):
 def test_pythons_http_server_serves_on_port_80(docker, runtime, folder):
     """The image has only python3-minimal: the module comes from outside."""
     (folder / "page").write_text("hello from python\n")
-    port = start(docker, runtime, "-p", "127.0.0.1::80", "-v", f"{folder}:/srv:ro", "-w", "/srv", "-v",
-                 "/usr/lib/python3.13:/usr/lib/python3.13:ro", "exec python3 -m http.server 80")
+    port = start(docker, runtime, "-p", "127.0.0.1::80", "-v", f"{folder}:/srv:ro", "-w", "/srv",
+                 "-v", "/usr/lib/python3.13:/usr/lib/python3.13:ro",
+                 "exec python3 -m http.server 80")
     assert get(port, "page") == "hello from python\n"
     assert docker("exec", "app", "python3", "-c", "import os; print(os.getuid())").text == (
         "1000" if runtime == "runsafe" else "0")
@@ -147,7 +148,8 @@ def test_userns_remap_needs_nothing(remapped, runtime):
              "chown", str(inside), "/data")
     remapped("run", "-d", "--name", "mapped", *options, "sh", "-c", "touch /data/x; sleep 60")
     assert status_of(remapped.pid("mapped"))["Uid"].split() == [str(300000 + inside)] * 4
-    wait_for("a file", lambda: remapped("exec", "mapped", "test", "-e", "/data/x", check=False).status == 0)
+    there = ("exec", "mapped", "test", "-e", "/data/x")
+    wait_for("a file", lambda: remapped(*there, check=False).status == 0)
     assert remapped("exec", "mapped", "id", "-u").text == str(inside)
     # As the host: the one setting that would be everybody's.
     host = remapped("run", "--rm", "--userns", "host", "--network", "none", "--runtime",

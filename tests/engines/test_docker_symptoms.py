@@ -114,7 +114,7 @@ def test_an_entrypoint_gives_files_away(relaxed):
 
 
 def test_an_entrypoint_that_asks_who_it_is_needs_nothing(relaxed):
-    """The form that official images have: root gives files away and becomes somebody; others go on."""
+    """As official images have it: root gives files away and becomes somebody; others go on."""
     script = """set -e
         if [ "$(id -u)" = 0 ]; then
             chown -R redis /var/lib/redis
@@ -148,7 +148,8 @@ def test_a_server_lets_its_workers_be_another_user(relaxed):
     docker("run", "-d", "--name", name, "--runtime", "entrypoint", "--annotation",
            "io.runsafe.tmpfs=/var/lib/nginx,/var/log/nginx", docker.image("apps"), "nginx", "-g",
            "daemon off;")
-    script = """until set -- $(grep -l '^PPid:.1$' /proc/[0-9]*/status); [ $# != 0 ]; do sleep 0.1; done
+    script = """until set -- $(grep -l '^Uid:.33' /proc/[0-9]*/status); [ $# != 0 ]; do
+            sleep 0.1; done
         cat $1; stat -c %U /var/lib/nginx/body"""
     done = docker("exec", name, "sh", "-c", script).out
     status = status_in(done)
@@ -162,7 +163,8 @@ def test_a_server_lets_its_workers_be_another_user(relaxed):
 def test_packages_are_installed_when_the_image_is_built(relaxed):
     lists = ("-v", "/etc/apt:/etc/apt:ro", *USR)
     relaxed.says("are you root?", "apt-get install -y hello", *lists)
-    relaxed.says("dpkg: error: requested operation requires superuser privilege", "dpkg --configure -a")
+    relaxed.says("dpkg: error: requested operation requires superuser privilege",
+                 "dpkg --configure -a")
     relaxed.works("dpkg --configure -a && apt-get clean", *lists, runtime="runsafe-oci")
 
 
@@ -189,7 +191,8 @@ def test_a_program_in_tmp_or_run_can_not_be_executed(relaxed):
 def test_a_library_in_tmp_can_not_be_loaded(relaxed):
     """Java, Node and Python unpack native code there."""
     script = """cp /usr/lib/x86_64-linux-gnu/libz.so.1 /tmp
-        LD_PRELOAD=/tmp/libz.so.1 /usr/bin/id 2>/tmp/said && cat /tmp/said && ! grep -q . /tmp/said"""
+        LD_PRELOAD=/tmp/libz.so.1 /usr/bin/id 2>/tmp/said && cat /tmp/said &&
+        ! grep -q . /tmp/said"""
     relaxed.says("failed to map segment from shared object", script)
     relaxed.works(script, "--tmpfs", "/tmp:exec")
 
@@ -207,7 +210,8 @@ def test_a_program_in_memory_can_not_be_executed(relaxed):
 def test_a_copied_file_is_not_in_the_tmpfs(relaxed, folder):
     docker, name = relaxed.docker, "symptoms-cp"
     (folder / "file").write_text("hi")
-    docker("run", "-d", "--name", name, "--runtime", "runsafe", docker.image("debian"), "sleep", "60")
+    docker("run", "-d", "--name", name, "--runtime", "runsafe", docker.image("debian"), "sleep",
+           "60")
     docker("cp", folder / "file", f"{name}:/tmp/file")
     assert "No such file" in docker("exec", name, "cat", "/tmp/file", check=False).err
     docker("exec", "-i", name, "sh", "-c", "cat >/tmp/file", input="hi")

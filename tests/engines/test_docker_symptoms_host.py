@@ -99,10 +99,11 @@ def test_a_higher_priority(relaxed):
 def test_exec_as_root_is_not_root(relaxed):
     docker = relaxed.docker
     for runtime, user in (("runsafe", "1000"), ("allow-root", "0")):
-        docker("run", "-d", "--name", runtime, "--runtime", runtime, docker.image("debian"), "sleep",
-               "60")
+        docker("run", "-d", "--name", runtime, "--runtime", runtime, docker.image("debian"),
+               "sleep", "60")
         assert docker("exec", "-u", "root", runtime, "id", "-u").text == user
-        capabilities = docker("exec", "--privileged", runtime, "grep", "CapEff", "/proc/self/status")
+        capabilities = docker("exec", "--privileged", runtime, "grep", "CapEff",
+                              "/proc/self/status")
         assert int(capabilities.text.split()[1], 16) == 0
 
 
@@ -134,7 +135,8 @@ def test_namespaces_of_another_container_need_nothing(relaxed):
 def test_the_engines_socket(relaxed):
     docker = relaxed.docker
     script = """python3 -c 'import socket; s = socket.socket(socket.AF_UNIX)
-s.connect("/run/docker.sock"); s.send(b"GET /_ping HTTP/1.0\\r\\n\\r\\n"); print(s.recv(15).decode())'"""
+s.connect("/run/docker.sock"); s.send(b"GET /_ping HTTP/1.0\\r\\n\\r\\n")
+print(s.recv(15).decode())'"""
     bind = ("-v", f"{docker.socket}:/run/docker.sock")
     relaxed.says("who can write to that is root on the host; say `--allow bind=", script, *bind,
                  image="apps")
@@ -156,7 +158,7 @@ def test_the_hosts_files(relaxed):
 
 def test_docker_does_not_know_the_runtime(relaxed):
     """What `make install-docker` mends is in test_docker_install.py."""
-    relaxed.says("unknown or invalid runtime name: runsafe-nosuch", "true", runtime="runsafe-nosuch")
+    relaxed.says("unknown or invalid runtime name: runsafe-no", "true", runtime="runsafe-no")
     assert relaxed.works("id -u") == "1000"
 
 

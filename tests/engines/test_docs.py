@@ -75,7 +75,8 @@ def test_the_policies_of_a_page_are_policies(name, bundle):
     policies = re.findall(r"policy `(\{.*?\})`", text)
     for block in blocks(text, "json"):
         keys = json.loads(block).keys()
-        policies += [block] if keys & {"extends", "user", "capabilities", "seccomp", "rootfs"} else []
+        if keys & {"extends", "user", "capabilities", "seccomp", "rootfs"}:
+            policies.append(block)
     for number, policy in enumerate(policies):
         (bundle / "policy.json").write_text(policy.replace("NAME", "memfd-exec"))
         done = run("runsafe", "--policy", bundle / "policy.json", "check", bundle, check=False)
