@@ -105,7 +105,7 @@ def docker_command(docker, command):
     """What makes Docker give the runtime that command, once the container is there."""
     return {
         "exec": ("exec", "deep", "true"),
-        "kill": ("kill", "deep"),
+        "kill": ("kill", "-s", "USR1", "deep"),  # Docker waits ten seconds after KILL
         "pause": ("pause", "deep"),
         "resume": ("unpause", "deep"),
         "delete": ("rm", "-f", "deep"),

@@ -232,7 +232,7 @@ def test_a_caller_without_standard_descriptors(alone):
         assert done.returncode == 4, closing
 
 
-@pytest.mark.runtimes("runsafe-oci")
+@pytest.mark.runtimes("runsafe")
 def test_two_hundred_containers_are_listed(alone):
     alone.write("sleep 1000")
     names = [alone.name() for _ in range(200)]
@@ -252,13 +252,13 @@ def test_two_hundred_containers_are_listed(alone):
 
 ODD_START = """umask 0077; cd "$(mktemp -d)"; rmdir "$PWD"; ulimit -n 1024; trap '' PIPE
 program=$(command -v "$1"); shift
-exec env -i PATH=/usr/bin:/bin DOCKER_RAMDISK=yes "$program" "$@" <&-"""
+exec env -i PATH=/usr/bin:/bin DOCKER_RAMDISK=yes "$program" "$@" <&- >&- 2>&-"""
 
 
 @pytest.mark.runtimes("runsafe", "runsafe-oci", "own")
 def test_a_dockerd_that_was_started_oddly(runtime):
-    """An empty environment, PATH without /usr/sbin, umask 0077, no standard input, a folder that is
-    gone, SIGPIPE ignored; and told that its root can not be pivoted (--no-pivot)."""
+    """An empty environment, PATH without /usr/sbin, umask 0077, no standard input and output, a
+    folder that is gone, SIGPIPE ignored; and told that its root can not be pivoted (--no-pivot)."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="dockerd-", dir="/tmp"))
     daemon = docker_module.Docker(path, {"bridge": "none", "iptables": False, "userland-proxy": False},
                                   prefix=("sh", "-c", ODD_START, "sh"))
