@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from engines import run, wait_for
+from engines import run
 from symptoms import USR, relaxed  # noqa: F401
 
 
@@ -173,25 +173,3 @@ def test_the_host_has_no_controllers(relaxed):
     done = relaxed.run("true", runtime="strictly", check=False)
     assert "--cgroup=available starts without the limits" in done.err, done
     assert relaxed.works("id -u", runtime="available") == "1000"
-
-
-@pytest.mark.ground("machine", "systemd")
-def test_limits_that_nobody_set(relaxed):
-    """Memory, processes and processors where Docker was told nothing, and where it was."""
-    docker = relaxed.docker
-    numbers = "cd /sys/fs/cgroup && cat memory.max pids.max cpu.max"
-    assert relaxed.works(numbers, image="busybox").split() == [
-        str(1 << 30), "1024", "100000", "100000"]
-    options = ("--memory", "2g", "--pids-limit", "4096", "--cpus", "0.5")
-    assert relaxed.works(numbers, *options, image="busybox").split() == [
-        str(2 << 30), "4096", "50000", "100000"]
-    # A smaller limit in the place of the policy's: the same end, in less time.
-    small = ("--annotation", "io.runsafe.memory=32m", "--annotation", "io.runsafe.pids=10")
-    docker("run", "-d", "--name", "symptoms-oom", "--runtime", "runsafe", *small,
-           docker.image("busybox"), "sh", "-c", "dd if=/dev/zero of=/dev/null bs=128M count=1")
-    wait_for("it ended", lambda: not docker.inspect("symptoms-oom", ".State.Running"))
-    assert docker.inspect("symptoms-oom", ".State.ExitCode") == 137
-    assert docker.inspect("symptoms-oom", ".State.OOMKilled") is True
-    script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 2 & done"
-    relaxed.says("can't fork: Resource temporarily unavailable", script, *small, image="busybox")
-    relaxed.works(script, *small, "--pids-limit", "100", image="busybox")
