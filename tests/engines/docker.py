@@ -11,6 +11,9 @@ from engines import run, wait_for
 RUNTIMES = {name: {"path": f"/usr/local/bin/{name}"} for name in engines.OURS}
 RUNTIMES["crun"] = {"path": "/usr/bin/crun"}
 
+# A network namespace of its own, with a loopback device.
+ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")
+
 
 class Docker:
     """A dockerd with folders, a socket and settings of its own, and its client: docker("run", ...).
@@ -28,6 +31,9 @@ class Docker:
             **(settings or {}),
         }
         self.write_settings()
+        # One without a bridge takes docker0 away where it runs, and that is all daemons' here.
+        if self.settings.get("bridge") == "none":
+            prefix = (*ALONE, *prefix)
         self.daemon = engines.Daemon(
             "dockerd", [*prefix, "dockerd", "--config-file", self.folder / "daemon.json"],
             self.folder, env)

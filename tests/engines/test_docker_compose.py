@@ -12,7 +12,8 @@ from engines import assert_hardened, status_in, wait_for
 # web asks it by name. A new volume is root's, so prepare gives it to the user that db has under the
 # default policy: what a person has to do as well, once.
 SERVER = "sleep 0.5; cp /etc/note /run/secrets/word /data; exec httpd -f -p 80 -h /data"
-CLIENT = "wget -qO- http://db/note && wget -qO- http://10.77.0.10/word && while :; do sleep 0.1; done"
+CLIENT = ("wget -qO- http://db/note && wget -qO- http://10.77.0.10/word && "
+          "while :; do sleep 0.1; done")
 
 FILE = """
 name: shop

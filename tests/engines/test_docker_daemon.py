@@ -11,7 +11,7 @@ import docker as docker_module
 from docker import name_of
 from engines import assert_hardened, run, status_in, wait_for
 
-# The bridge is the shared daemon's; these tests need no network.
+# These tests need no network: the bridge is the shared daemon's.
 APART = {"bridge": "none", "iptables": False}
 
 
@@ -21,7 +21,7 @@ def daemon(folder):
     started = []
 
     def start(env=None, **settings):
-        one = docker_module.Docker(folder, {**APART, **settings}, env=env).start()
+        one = docker_module.Docker(folder, {**APART, **settings}, env).start()
         started.append(one)
         return one
 
@@ -77,7 +77,8 @@ def test_with_live_restore_containers_survive_their_daemon(daemon, runtime):
     kill work; what ended meanwhile is known to have ended."""
     docker = daemon(**{"live-restore": True})
     name = background(docker, runtime, script=COUNTS)
-    short = background(docker, runtime, script="while ! test -e /tmp/go; do sleep 0.1; done; exit 8")
+    short = background(docker, runtime,
+                       script="while ! test -e /tmp/go; do sleep 0.1; done; exit 8")
     pid, go = docker.pid(name), docker.pid(short)
     wait_for("it counts", lambda: count(docker, name) > 2)
 
@@ -160,8 +161,8 @@ def test_a_shim_that_is_killed_takes_only_its_container_along(daemon, runtime):
 
 @pytest.mark.runtimes("runsafe", "own")
 def test_after_all_of_it_was_killed_containers_start_again(daemon, runtime):
-    """dockerd, containerd, shim and workload at once, as by a hard stop of the host that keeps /run:
-    what the runtime has on record must not be in the way."""
+    """dockerd, containerd, shim and workload at once, /run stays: what the runtime has on record
+    must not be in the way."""
     docker = daemon()
     always = background(docker, runtime, "--restart", "always", script=COUNTS)
     once = background(docker, runtime, script=COUNTS)
@@ -202,8 +203,9 @@ def test_as_default_runtime_it_takes_effect_on_reload_and_for_new_containers(dae
 
 
 def test_a_runtime_with_arguments_is_called_with_them(daemon):
-    docker = daemon(runtimes={"relaxed": {"path": "/usr/local/bin/runsafe",
-                                          "runtimeArgs": ["--allow", "rootfs-writable", "--allow=root"]}})
+    docker = daemon(runtimes={"relaxed": {
+        "path": "/usr/local/bin/runsafe",
+        "runtimeArgs": ["--allow", "rootfs-writable", "--allow=root"]}})
     image = docker.image("busybox")
     done = docker("run", "--rm", "--network", "none", "--runtime", "relaxed", image, "sh", "-c",
                   "touch /new && id -u")

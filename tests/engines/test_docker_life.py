@@ -390,7 +390,8 @@ def test_commit_diff_and_export_show_what_was_written(docker, runtime, folder):
 def test_the_policy_leaves_the_layer_as_it_is(docker, runtime, folder):
     """diff shows nothing but what Docker itself puts in (and with runc as well), so that commit
     gives the image as it was."""
-    name = start(docker, runtime, image="debian", script="echo x >/tmp/x; echo x >/run/x; sleep 1000")
+    name = start(docker, runtime, image="debian",
+                 script="echo x >/tmp/x; echo x >/run/x; sleep 1000")
     wait_for("its file", lambda: docker("exec", name, "cat", "/run/x", check=False).status == 0)
     assert docker("diff", name).text == ""
     docker("commit", name, "t-committed")
