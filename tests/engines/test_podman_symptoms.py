@@ -235,7 +235,8 @@ def test_a_system_call_is_refused(symptom):
 
 def test_mounting(symptom):
     symptom.says("mount: permission denied", "mount -t tmpfs none /mnt", "--cap-add=SYS_ADMIN")
-    symptom.works("mkdir /mnt; mount -t tmpfs none /mnt", "--cap-add=SYS_ADMIN", flags=["policy=oci"])
+    symptom.works("mkdir /mnt; mount -t tmpfs none /mnt", "--cap-add=SYS_ADMIN",
+                  flags=["policy=oci"])
 
 
 def test_a_kernel_setting(symptom):
@@ -267,7 +268,8 @@ def test_the_settings_of_the_page_work(max_symptom):
         return run(*podman.prefix, "podman", *podman.options, *words, env=env, cwd="/")
 
     for runtime, uid in ((), "1000"), (("--runtime=runsafe-oci",), "0"), (("--runtime=crun",), "0"):
-        done = run_it(*runtime, "run", "--rm", "--network=none", podman.image("busybox"), "id", "-u")
+        done = run_it(*runtime, "run", "--rm", "--network=none", podman.image("busybox"), "id",
+                      "-u")
         assert done.text == uid
     pod = ("run", "--rm", "--pod=new:mixed", podman.image("busybox"), "id", "-u")
     assert run_it("--runtime=crun", *pod).text == "0"
@@ -275,7 +277,8 @@ def test_the_settings_of_the_page_work(max_symptom):
 
 
 def test_an_annotation_is_refused(symptom):
-    symptom.says("annotations.io.runsafe.root: not accepted", "id", "--annotation=io.runsafe.root=true")
+    symptom.says("annotations.io.runsafe.root: not accepted", "id",
+                 "--annotation=io.runsafe.root=true")
     symptom.works("id", flags=["allow=root"])
 
 
