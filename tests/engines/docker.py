@@ -43,8 +43,14 @@ class Docker:
         (self.folder / "daemon.json").write_text(json.dumps(self.settings, indent=1))
 
     def start(self):
-        self.daemon.start(lambda: self("version", check=False).status == 0)
-        return self
+        """dockerd gives its containerd fifteen seconds, which emulation with cold files can need."""
+        for last in (False, False, True):
+            try:
+                self.daemon.start(lambda: self("version", check=False).status == 0)
+                return self
+            except AssertionError:
+                if last or "timeout waiting for containerd to start" not in self.daemon.said():
+                    raise
 
     def stop(self):
         self.daemon.stop()
