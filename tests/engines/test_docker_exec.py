@@ -5,7 +5,7 @@ import pytest
 from docker import name_of
 from engines import assert_hardened, status_in, wait_for
 from terminal import Terminal
-from test_docker_run import ID
+from test_docker_run import ID, size_and_interrupt
 
 
 @pytest.fixture(scope="module")
@@ -103,12 +103,7 @@ def test_exec_at_a_terminal(execute, runtime):
         t.send("tty; stat -c %u $(tty); echo through >/dev/tty; echo $((6 * 7))\n")
         said = t.expect("42\r\n")
         assert "/dev/pts/" in said and f"\r\n{ID[runtime]}\r\nthrough\r\n" in said and "job control" not in said
-        t.send("while sleep 0.1; do stty size; done\n")
-        t.expect("30 111\r\n")
-        t.resize(50, 99)
-        t.expect("50 99\r\n")
-        t.send("\x03")
-        t.expect("^C")
+        size_and_interrupt(t, "> ", (30, 111), (50, 99))
         t.send("exit 6\n")
         assert t.wait() == 6
 

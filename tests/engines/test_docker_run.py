@@ -93,23 +93,38 @@ def test_standard_input_output_and_error_are_passed(docker, runtime):
     assert (done.out, done.err) == ("hello\nout\n", "err\n")
 
 
+def size_and_interrupt(t, prompt, before, after):
+    """A shell sees its terminal grow, and ctrl-c ends what runs in the foreground."""
+    for size, grow in (before, None), (after, after):
+        t.send("until stty size | grep '%d %d$'; do sleep 0.1; done; echo so\n" % size)
+        if grow:
+            t.resize(*grow)
+        t.expect("%d %d\r\nso\r\n" % size)
+    # The shell's line editor would swallow what comes before the command runs.
+    t.send("echo n''ow; cat\n")
+    t.expect("now\r\n")
+    t.send("through cat\n")
+    # Once from the terminal's echo, once from cat.
+    t.expect("through cat\r\nthrough cat\r\n")
+    t.send("\x03")
+    t.expect("^C")
+    # What is typed before the next prompt would be flushed (termios(3), NOFLSH).
+    t.expect(prompt)
+
+
 def test_a_terminal(docker, runtime):
     """-it: job control, size, resize, ctrl-c, exit status."""
     docker.image("busybox")
     start = ("docker", "-H", f"unix://{docker.socket}", "run", "--rm", "-it", "--runtime",
              name_of(runtime), "busybox", "sh")
     with Terminal(*start, rows=33, columns=101) as t:
-        t.expect("# " if ID[runtime] == "0" else "$ ")
+        prompt = "# " if ID[runtime] == "0" else "$ "
+        t.expect(prompt)
         t.send("tty; stat -c %u /dev/console; echo through >/dev/tty; echo $((6 * 7))\n")
         said = t.expect("42\r\n")
         assert "/dev/pts/0\r\n" in said and f"\r\n{ID[runtime]}\r\nthrough\r\n" in said
         assert "job control" not in said
-        t.send("stty size; while sleep 0.1; do stty size; done; echo broken\n")
-        t.expect("33 101\r\n")
-        t.resize(40, 90)
-        t.expect("40 90\r\n")
-        t.send("\x03")
-        t.expect("^C")
+        size_and_interrupt(t, prompt, (33, 101), (40, 90))
         t.send("echo $((7 * 7)); exit 5\n")
         t.expect("49\r\n")
         assert t.wait() == 5
