@@ -95,9 +95,9 @@ struct hardening {
 			      (made with mode 0700); config's HOME was root's or absent */
 	struct hardening_tmpfs *tmpfs;
 	size_t n_tmpfs;
-	uint64_t tmpfs_max_bytes; /* size= of those; 0: no memory limit to halve */
-	bool give_tmpfs; /* config's own tmpfs, which root would have written to, belong to who
-			    took root's place, unless they say whose they are */
+	uint64_t tmpfs_max_bytes;    /* size= of those; 0: no memory limit to halve */
+	struct str_list given_tmpfs; /* destinations of config's own tmpfs that root would have
+					written to: they belong to who took root's place */
 	bool check_binds; /* refuse binds of the host's /, /proc, /sys, /dev, engine sockets */
 	struct str_list allowed_binds;	 /* sources that are let through all the same */
 	bool check_namespaces;		 /* refuse a namespace path whose inode is the host's ... */

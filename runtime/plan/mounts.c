@@ -233,24 +233,6 @@ static void add_owner(struct planner *p, struct plan_mount *m)
 	m->owned = true;
 }
 
-/* /dev and what lies there, in /proc or in /sys is no place to write for a workload. */
-static bool is_given(const struct planner *p, const struct plan_mount *m, const char *clean)
-{
-	static const char *const systems[] = {"/dev", "/proc", "/sys"};
-
-	if (!p->hardening->give_tmpfs || strcmp(m->type, "tmpfs") != 0 ||
-	    str_map_get(&m->data, "uid") || str_map_get(&m->data, "gid"))
-		return false;
-	for (size_t i = 0; i < sizeof(systems) / sizeof(systems[0]); i++) {
-		size_t length = strlen(systems[i]);
-
-		if (strncmp(clean, systems[i], length) == 0 &&
-		    (clean[length] == '/' || clean[length] == '\0'))
-			return false;
-	}
-	return true;
-}
-
 static int plan_one(struct planner *p, size_t index)
 {
 	const struct config_mount *mount = &p->config->mounts[index];
@@ -288,7 +270,7 @@ static int plan_one(struct planner *p, size_t index)
 	m->late_readonly = strcmp(clean, "/dev") == 0;
 	if (plan_new(p, mount, &words, m) < 0)
 		return -1;
-	if (m->kind == PLAN_MOUNT_NEW && is_given(p, m, clean))
+	if (m->kind == PLAN_MOUNT_NEW && str_list_has(&p->hardening->given_tmpfs, m->destination))
 		add_owner(p, m);
 	m->keep_mode = m->kind == PLAN_MOUNT_NEW && strcmp(m->type, "tmpfs") == 0 &&
 		       !str_map_get(&m->data, "mode");

@@ -209,6 +209,36 @@ static void add_tmpfs(struct apply *a, const struct policy_tmpfs *t)
 		      t->exec.value ? ", exec" : "");
 }
 
+/* No place to write for a workload: /dev, /proc, /sys. Whose it is may be said already. */
+static bool is_given(struct apply *a, const struct config_mount *m)
+{
+	const char *place = path_normal(a->arena, m->destination);
+
+	if (!word_is(m->type, "tmpfs") || place == NULL || path_below(place, "/dev") ||
+	    path_below(place, "/proc") || path_below(place, "/sys"))
+		return false;
+	for (size_t i = 0; i < m->options.n; i++) {
+		const char *option = m->options.items[i];
+
+		if (strncmp(option, "uid=", 4) == 0 || strncmp(option, "gid=", 4) == 0)
+			return false;
+	}
+	return true;
+}
+
+static void give_tmpfs(struct apply *a)
+{
+	for (size_t i = 0; a->uid_replaced && i < a->cfg->n_mounts; i++) {
+		const struct config_mount *m = &a->cfg->mounts[i];
+
+		if (!is_given(a, m))
+			continue;
+		str_list_add(a->arena, &a->out->given_tmpfs, m->destination);
+		changed(a, arena_printf(a->arena, "mounts[%zu]", i),
+			"a tmpfs of root's: made the workload's");
+	}
+}
+
 int rule_tmpfs(struct apply *a)
 {
 	const struct config_resources *r = &a->cfg->linux_.resources;
@@ -218,7 +248,7 @@ int rule_tmpfs(struct apply *a)
 		if (!rootfs->tmpfs[i].enabled.set || rootfs->tmpfs[i].enabled.value)
 			add_tmpfs(a, &rootfs->tmpfs[i]);
 	}
-	a->out->give_tmpfs = a->uid_replaced;
+	give_tmpfs(a);
 	if (a->out->n_tmpfs != 0 && r->memory.limit.set && r->memory.limit.value > 0)
 		a->out->tmpfs_max_bytes = (uint64_t)r->memory.limit.value / 2;
 	return 0;

@@ -96,11 +96,21 @@ static void a_build_is_refused_by_what_can_not_build_and_told_what_can(void **st
 
 static void a_tmpfs_of_config_is_for_who_took_roots_place(void **state)
 {
+#define TMPFS(place, option)                                                                       \
+	"{\"destination\":\"" place "\",\"type\":\"tmpfs\",\"options\":[\"" option "\"]}"
+	static const char mounts[] = TMPFS("/data", "mode=0700") "," TMPFS(
+	    "/dev/x", "rw") "," TMPFS("/sys/fs/cgroup", "rw") "," TMPFS("/own", "uid=0");
+	const struct parts root = {.user = "", .mounts = mounts};
+	const struct parts other = {.mounts = mounts};
+	struct outcome *o = accepted("default", &root, NULL);
+
 	(void)state;
-	assert_true(accepted("default", &(struct parts){.user = ""}, NULL)->hard.give_tmpfs);
-	assert_false(accepted("default", &(struct parts){.user = NULL}, NULL)->hard.give_tmpfs);
-	assert_false(accepted("default", &(struct parts){.user = ""}, "root")->hard.give_tmpfs);
-	assert_false(accepted("oci", &(struct parts){.user = ""}, NULL)->hard.give_tmpfs);
+	assert_int_equal(o->hard.given_tmpfs.n, 1);
+	assert_string_equal(o->hard.given_tmpfs.items[0], "/data");
+	assert_non_null(change_at(o, "mounts[0]"));
+	assert_int_equal(accepted("default", &other, NULL)->hard.given_tmpfs.n, 0);
+	assert_int_equal(accepted("default", &root, "root")->hard.given_tmpfs.n, 0);
+	assert_int_equal(accepted("oci", &root, NULL)->hard.given_tmpfs.n, 0);
 }
 
 static void root_can_be_let_stay(void **state)
