@@ -188,7 +188,10 @@ class Containerd:
     def is_ready(self):
         if self.ctr("version", check=False).status != 0:
             return False
-        return all(condition.status for condition in self.cri("Status", {}).status.conditions)
+        try:
+            return all(condition.status for condition in self.cri("Status", {}).status.conditions)
+        except Failed:
+            return False  # "server is not initialized yet"
 
     def connect(self):
         import grpc

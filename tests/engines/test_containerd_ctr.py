@@ -7,6 +7,8 @@ import pytest
 from engines import assert_hardened, run, status_in, wait_for
 
 NAME = "c1"
+# ctr can lose the output of a program that ends at once, with runc as well.
+STATUS = ("sh", "-c", "cat /proc/self/status; sleep 0.3")
 
 
 @pytest.fixture
@@ -35,13 +37,13 @@ def task_state(ctr, name=NAME):
 
 
 def test_run_gives_output_and_status_and_leaves_nothing(ctr):
-    done = ctr("run", "--rm", ctr.image, NAME, "sh", "-c", "echo out; echo err >&2; exit 7", check=7)
+    done = ctr("run", "--rm", ctr.image, NAME, "sh", "-c", "echo out; echo err >&2; sleep 0.3; exit 7", check=7)
     assert (done.out, done.err) == ("out\n", "err\n")
     assert not ctr("containers", "ls", "-q").out and not ctr("tasks", "ls", "-q").out
 
 
 def test_who_it_is(ctr, runtime):
-    seen = status_in(ctr("run", "--rm", ctr.image, NAME, "cat", "/proc/self/status").out)
+    seen = status_in(ctr("run", "--rm", ctr.image, NAME, *STATUS).out)
     if runtime == "runsafe":
         assert_hardened(seen)
         assert seen["Uid"].split()[0] == "1000"
@@ -51,10 +53,10 @@ def test_who_it_is(ctr, runtime):
 
 def test_a_user_and_privileged(ctr, runtime):
     seen = status_in(ctr("run", "--rm", "--user", "1234:2345", ctr.image, NAME,
-                         "cat", "/proc/self/status").out)
+                         *STATUS).out)
     assert (seen["Uid"].split()[0], seen["Gid"].split()[0]) == ("1234", "2345")
     seen = status_in(ctr("run", "--rm", "--privileged", ctr.image, NAME,
-                         "cat", "/proc/self/status").out)
+                         *STATUS).out)
     if runtime == "runsafe":
         assert_hardened(seen)
     else:
@@ -62,7 +64,7 @@ def test_a_user_and_privileged(ctr, runtime):
 
 
 def test_read_only_and_seccomp(ctr, runtime):
-    script = "touch /x && echo made; grep Seccomp_filters /proc/self/status"
+    script = "touch /x && echo made; grep Seccomp_filters /proc/self/status; sleep 0.3"
     done = ctr("run", "--rm", "--read-only", "--seccomp", ctr.image, NAME, "sh", "-c", script)
     assert "made" not in done.out and "Read-only file system" in done.err
     assert done.out.split()[-1] == ("2" if runtime == "runsafe" else "1")
@@ -72,7 +74,7 @@ def test_mounts_environment_host_name_and_working_directory(ctr, folder):
     (folder / "file").write_text("from the host\n")
     done = ctr("run", "--rm", "--mount", f"type=bind,src={folder},dst=/data,options=rbind:ro",
                "--env", "COLOUR=blue", "--hostname", "box", "--cwd", "/data", ctr.image, NAME,
-               "sh", "-c", "cat file; echo $COLOUR; hostname; touch x 2>&1; true")
+               "sh", "-c", "cat file; echo $COLOUR; hostname; touch x 2>&1; sleep 0.3")
     assert done.out.startswith("from the host\nblue\nbox\n") and "Read-only" in done.out
 
 
@@ -80,7 +82,7 @@ def test_a_task_is_listed_executed_in_paused_killed_and_deleted(ctr, runtime):
     name = start(ctr)
     assert task_state(ctr) == "RUNNING"
     assert str(pid_of(ctr)) in ctr("tasks", "ps", name).out
-    done = ctr("tasks", "exec", "--exec-id", "e1", name, "sh", "-c", "id -u; exit 5", check=5)
+    done = ctr("tasks", "exec", "--exec-id", "e1", name, "sh", "-c", "id -u; sleep 0.3; exit 5", check=5)
     assert done.text == ("1000" if runtime == "runsafe" else "0")
     ctr("tasks", "pause", name)
     assert task_state(ctr) == "PAUSED"
@@ -160,7 +162,7 @@ def test_a_root_file_system_from_a_folder(ctr, runtime, folder):
     (rootfs / "bin").mkdir(parents=True)
     run("cp", "/bin/busybox", rootfs / "bin/sh")
     done = ctr("run", "--rm", "--rootfs", "--runc-root", folder / "state", rootfs, NAME,
-               "/bin/sh", "-c", "echo ran; echo $((40+2))")
+               "/bin/sh", "-c", "echo ran; echo $((40+2)); read -t 0.3 line; :")
     assert done.out == "ran\n42\n"
 
 
@@ -176,7 +178,7 @@ def test_a_program_with_file_capabilities_runs(ctr, runtime, folder):
 
 
 def test_devices_and_privileges_that_ctr_adds(ctr, runtime):
-    script = "test -c /dev/kmsg && echo device; grep -e NoNew -e CapEff /proc/self/status"
+    script = "test -c /dev/kmsg && echo device; grep -e NoNew -e CapEff /proc/self/status; sleep 0.3"
     done = ctr("run", "--rm", "--device", "/dev/kmsg", "--cap-add", "CAP_SYS_PTRACE",
                "--allow-new-privs", ctr.image, NAME, "sh", "-c", script)
     seen = status_in(done.out)
