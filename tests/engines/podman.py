@@ -7,13 +7,24 @@ import pwd
 import shutil
 import tempfile
 
+import pytest
+
 import engines
 from engines import run, wait_for
 
 RUNTIMES = (*engines.OURS, "crun", "runc")
+# For tests of what no policy changes: with the other two only where everything is compared.
+alike = pytest.mark.runtimes(
+    *(["runsafe", "runsafe-oci",
+       "own"] if os.environ.get("RUNSAFE_BESIDE") == "1" else ["runsafe"]))
 # Podman gives root's containers 1048576 files, which takes CAP_SYS_RESOURCE; a container that runs
 # as 1000 natively shares its count of processes with the host's 1000.
 LOW_LIMITS = '"nofile=1024:4096", "nproc=2048:4096"'
+
+
+def sh(script):
+    """The words of a shell script."""
+    return ("sh", "-c", script)
 
 
 def path_of(name):
@@ -29,9 +40,9 @@ def name_of(runtime):
 class Podman:
     """podman("run", ...) with containers.conf, storage and run folders of its own.
 
-    runtime: the default one. json: the runtimes that get --log and --log-format. engine, containers:
-    more lines for these tables of containers.conf. cgroups: the cgroup manager. user: whose Podman
-    it is (rootless); he needs a /run/user/UID. options: more global options."""
+    runtime: the default one. json: the runtimes that get --log and --log-format. engine,
+    containers: more lines for these tables of containers.conf. cgroups: the cgroup manager.
+    user: whose Podman it is (rootless); he needs a /run/user/UID. options: more global options."""
 
     def __init__(self, folder, runtime="runsafe", json=RUNTIMES, engine="", containers="",
                  cgroups="cgroupfs", user=None, options=()):
@@ -119,8 +130,8 @@ events_logger = "file"
                 if len(path.name) == 64]
 
     def clean(self):
-        """Takes all pods, containers, volumes, networks and secrets away; then nothing of them may be
-        left: no state of a runtime, cgroup, mount, network namespace or conmon."""
+        """Takes all pods, containers, volumes, networks and secrets away; then nothing of them may
+        be left: no state of a runtime, cgroup, mount, network namespace or conmon."""
         self("pod", "rm", "-fa", "-t0", check=False)
         self("rm", "-fav", "-t0", check=False)
         wait_for("no containers", lambda: not self("ps", "-aq").text)

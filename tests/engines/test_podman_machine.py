@@ -5,12 +5,9 @@ import json
 import pytest
 
 from engines import cgroup_of, wait_for
+from podman import sh
 
 pytestmark = pytest.mark.ground("machine")
-
-
-def sh(script):
-    return ("sh", "-c", script)
 
 
 def limits_of(podman, name):
@@ -28,18 +25,21 @@ def test_limits_are_set_shown_changed_and_enforced(podman, runtime):
     podman("update", "--memory", "32m", "--cpus", "0.25", "--pids-limit", "40", "c")
     assert limits_of(podman, "c") == [str(32 << 20), "25000 100000", "40"]
     shown = json.loads(podman("stats", "--no-stream", "--format", "json", "c").out)[0]
-    assert shown["name"] == "c" and shown["pids"] == "1" and shown["mem_usage"].endswith("/ 33.55MB"), shown
+    assert shown["name"] == "c" and shown["pids"] == "1", shown
+    assert shown["mem_usage"].endswith("/ 33.55MB"), shown
     podman("pause", "c")
     assert "frozen 1" in (cgroup_of(podman.pid("c")) / "cgroup.events").read_text()
     podman("unpause", "c")
     # tail keeps a line without an end in memory.
-    podman("run", "--name", "o", "--memory", "16m", "busybox", "tail", "/dev/zero", runtime=runtime, check=137)
+    podman("run", "--name", "o", "--memory", "16m", "busybox", "tail", "/dev/zero", runtime=runtime,
+           check=137)
     assert podman.inspect("o", ".State.OOMKilled") is True
 
 
 @pytest.mark.runtimes("runsafe")
 def test_nobody_runs_without_limits_and_update_lifts_none(podman, runtime):
-    podman("run", "-d", "--name", "c", "--pids-limit", "-1", podman.image("busybox"), "sleep", "1000",
+    podman("run", "-d", "--name", "c", "--pids-limit", "-1", podman.image("busybox"), "sleep",
+           "1000",
            runtime=runtime)
     assert limits_of(podman, "c") == [str(1 << 30), "100000 100000", "1024"]
     done = podman("update", "--memory", "-1", "c", check=125)

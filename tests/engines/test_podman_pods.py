@@ -3,11 +3,7 @@
 import pytest
 
 from engines import assert_hardened, run, status_in, wait_for
-from podman import workload_uid
-
-
-def sh(script):
-    return ("sh", "-c", script)
+from podman import alike, sh, workload_uid
 
 
 def fetch(port):
@@ -20,11 +16,13 @@ def test_a_pod_from_its_first_to_its_last_day(podman, runtime):
     uid = workload_uid(runtime)
     podman("pod", "create", "--name", "p", "-p", "8096:80", runtime=runtime)
     podman("run", "-d", "--name", "a", "--pod", "p", podman.image("busybox"),
-           *sh("trap 'exit 0' TERM; cd /tmp; echo web >index.html; touch /dev/shm/theirs; httpd -p 80;"
+           *sh("trap 'exit 0' TERM; cd /tmp; echo web >index.html; touch /dev/shm/theirs;"
+               "httpd -p 80;"
                "while :; do sleep 0.05; done"), runtime=runtime)
     wait_for("the pod's port is published", lambda: fetch(8096) == "web")
     said = podman("run", "--rm", "--pod", "p", "busybox", *sh(
-        "wget -qO- 127.0.0.1; hostname; ls /dev/shm; id -u; ps | grep -c '[h]ttpd'; :"), runtime=runtime)
+        "wget -qO- 127.0.0.1; hostname; ls /dev/shm; id -u; ps | grep -c '[h]ttpd'; :"),
+        runtime=runtime)
     assert said.text.split() == ["web", "p", "theirs", uid, "0"]
 
     def state():
@@ -57,9 +55,11 @@ def test_each_container_of_a_pod_is_hardened_and_the_infra_container_too(podman,
             assert_hardened(status_in(f.read()))
 
 
+@alike
 def test_a_pod_may_share_its_processes(podman, runtime):
     podman("pod", "create", "--name", "p", "--share", "pid,ipc,net,uts", runtime=runtime)
-    podman("run", "-d", "--name", "a", "--pod", "p", podman.image("busybox"), "sleep", "88", runtime=runtime)
+    podman("run", "-d", "--name", "a", "--pod", "p", podman.image("busybox"), "sleep", "88",
+           runtime=runtime)
     said = podman("run", "--rm", "--pod", "p", "busybox", *sh(
         "ps | grep -c 'sleep 8[8]'; cat /proc/1/comm; id -u"), runtime=runtime)
     assert said.text.split() == ["1", "catatonit", workload_uid(runtime)]
@@ -68,8 +68,10 @@ def test_a_pod_may_share_its_processes(podman, runtime):
     podman("pod", "rm", "-ft0", "p")
 
 
+@alike
 def test_pods_are_made_in_passing_and_without_an_infra_container(podman, runtime):
-    done = podman("run", "--rm", "--pod", "new:p", podman.image("busybox"), "id", "-u", runtime=runtime)
+    done = podman("run", "--rm", "--pod", "new:p", podman.image("busybox"), "id", "-u",
+                  runtime=runtime)
     assert done.text == workload_uid(runtime)
     podman("pod", "create", "--name", "q", "--infra=false", "--share", "", runtime=runtime)
     done = podman("run", "--rm", "--pod", "q", "busybox", "id", "-u", runtime=runtime)
@@ -102,7 +104,8 @@ spec:
   - name: main
     image: docker.io/library/busybox:latest
     imagePullPolicy: Never
-    command: [sh, -c, "id -u; id -g; cat /work/first /cm/file.txt; echo; cat /sec/pw; echo; echo $G $P;
+    command: [sh, -c, "id -u; id -g; cat /work/first /cm/file.txt; echo; cat /sec/pw; echo;
+      echo $G $P;
       for d in /empty /claim /tmp; do touch $d/x && echo $d; done; echo done; trap 'exit 0' TERM;
       while :; do sleep 0.1; done"]
     env:
@@ -114,7 +117,7 @@ spec:
       readOnlyRootFilesystem: true
       allowPrivilegeEscalation: false
       capabilities: {drop: [ALL]}
-    livenessProbe: {exec: {command: [test, -e, /empty/x]}, initialDelaySeconds: 99, periodSeconds: 99}
+    livenessProbe: {exec: {command: [test, -e, /empty/x]}, periodSeconds: 99}
     ports: [{containerPort: 80, hostPort: 8095}]
     volumeMounts:
     - {name: work, mountPath: /work}
@@ -139,7 +142,8 @@ def test_kube_play_brings_all_of_a_pod(podman, runtime, folder):
     work.chmod(0o777)
     (folder / "pod.yaml").write_text(KUBE.replace("WORK", str(work)))
     podman("kube", "play", folder / "pod.yaml", runtime=runtime)
-    said = wait_for("the workload said all", lambda: "done" in (t := podman("logs", "kp-main").out) and t)
+    said = wait_for("the workload said all", lambda: "done" in (t := podman("logs",
+                                                                            "kp-main").out) and t)
     assert said.split("\n")[:10] == ["1234", "1235", workload_uid(runtime), "from the map", "hush",
                                      "hello hush", "/empty", "/claim", "/tmp", "done"]
     podman("healthcheck", "run", "kp-main")
@@ -150,12 +154,15 @@ def test_kube_play_brings_all_of_a_pod(podman, runtime, folder):
     assert podman("ps", "-aq").text == "" and podman("pod", "ps", "-q").text == ""
 
 
+@alike
 def test_what_is_generated_can_be_played(podman, runtime, folder):
-    podman("run", "-d", "--name", "g", podman.image("busybox"), *sh("trap 'exit 0' TERM; sleep 100 & wait"),
+    podman("run", "-d", "--name", "g", podman.image("busybox"),
+           *sh("trap 'exit 0' TERM; sleep 100 & wait"),
            runtime=runtime)
     text = podman("kube", "generate", "g").out
     podman("rm", "-ft0", "g")
-    (folder / "g.yaml").write_text(text.replace("    image:", "    imagePullPolicy: Never\n    image:"))
+    (folder / "g.yaml").write_text(text.replace("    image:",
+                                                "    imagePullPolicy: Never\n    image:"))
     podman("kube", "play", folder / "g.yaml", runtime=runtime)
     assert podman("exec", "g-pod-g", "id", "-u").text == workload_uid(runtime)
     podman("kube", "down", folder / "g.yaml")
@@ -171,7 +178,10 @@ metadata: {name: kp}
 spec:
   hostNetwork: true
   containers:
-  - {name: m, image: "docker.io/library/busybox:latest", imagePullPolicy: Never, command: [sleep, "100"]}
+  - name: m
+    image: docker.io/library/busybox:latest
+    imagePullPolicy: Never
+    command: [sleep, "100"]
 """)
     done = podman("kube", "play", folder / "pod.yaml", runtime=runtime, check=False)
     assert done.status != 0 and "--allow host-network" in done.err

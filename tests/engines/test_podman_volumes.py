@@ -6,11 +6,7 @@ import pathlib
 import pytest
 
 from engines import assert_hardened, run, status_in
-from podman import workload_uid
-
-
-def sh(script):
-    return ("sh", "-c", script)
+from podman import alike, sh, workload_uid
 
 
 @pytest.fixture
@@ -58,25 +54,31 @@ def test_binds_are_read_and_written_as_asked_for(go, runtime, shared):
     done = go("--mount", f"type=bind,src={shared},dst=/h,ro=true,bind-propagation=rslave",
               do=sh("grep ' /h ' /proc/self/mountinfo; touch /h/x"), check=1)
     assert " ro," in done.out
-    said = go("-v", f"{shared}:/h:exec,suid,dev,rshared", do=sh("grep ' /h ' /proc/self/mountinfo")).out
+    said = go("-v", f"{shared}:/h:exec,suid,dev,rshared",
+              do=sh("grep ' /h ' /proc/self/mountinfo")).out
     assert ("nosuid,nodev" in said) == (runtime == "runsafe")
     # Mounts do not travel to the host under the default policy.
     assert ("shared:" in said) == (runtime != "runsafe")
-    assert go("-v", f"{shared}/f:/etc/motd:ro", "-v", f"{shared}:/a/b/c", do=sh("cat /etc/motd; ls /a/b/c")
+    assert go("-v", f"{shared}/f:/etc/motd:ro", "-v", f"{shared}:/a/b/c",
+              do=sh("cat /etc/motd; ls /a/b/c")
               ).text.split() == ["theirs" + "f", "new"]
 
 
+@alike
 def test_an_overlay_leaves_the_folder_alone(go, runtime, shared):
     go("-v", f"{shared}:/h:O", do=sh("touch /h/x && ls /h/x"))
     assert owners(shared) == {"f": 0}
 
 
+@alike
 def test_chowned_volumes_belong_to_the_user_that_podman_knows(go, runtime, shared):
     """:U goes by --user; Podman does not hear of the policy's 1000."""
-    said = go("-v", f"{shared}:/h:U", "--user", "1000:1000", do=sh("touch /h/new; ls -n /h | grep -c 1000"))
+    said = go("-v", f"{shared}:/h:U", "--user", "1000:1000",
+              do=sh("touch /h/new; ls -n /h | grep -c 1000"))
     assert said.text == "2" and set(owners(shared).values()) == {1000}
     os.chmod(shared, 0o755)
-    done = go("-v", f"{shared}:/h:U", do=sh("touch /h/more"), check=1 if runtime == "runsafe" else 0)
+    done = go("-v", f"{shared}:/h:U", do=sh("touch /h/more"),
+              check=1 if runtime == "runsafe" else 0)
     assert owners(shared)["f"] == 0 and ("denied" in done.err) == (runtime == "runsafe")
 
 
@@ -100,14 +102,17 @@ def test_a_tmpfs_is_the_workloads_and_has_what_the_image_has_there(go, runtime):
     said = go("--tmpfs", "/var/cache", image="debian",
               do=sh("touch /var/cache/x; ls -n /var/cache; stat -c %u /var/cache"))
     assert "debconf" in said.out and said.text.split()[-1] == uid
-    said = go("--mount", "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=700", do=sh("touch /t/x; stat -c %u /t"))
+    said = go("--mount", "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=700",
+              do=sh("touch /t/x; stat -c %u /t"))
     assert said.text == uid
     go("--mount", "type=tmpfs,dst=/t,chown=true", do=("touch", "/t/x"))
 
 
+@alike
 def test_images_and_globs_can_be_mounted(podman, go, runtime):
     podman.image("busybox")
-    done = go("--mount", "type=image,src=busybox,dst=/img", do=sh("ls -d /img/bin; touch /img/x"), check=1)
+    done = go("--mount", "type=image,src=busybox,dst=/img", do=sh("ls -d /img/bin; touch /img/x"),
+              check=1)
     assert done.text == "/img/bin" and "Read-only file system" in done.err
     said = go("--mount", "type=glob,src=/srv/images/*.tar,dst=/g", do=("ls", "/g")).text.split()
     assert "busybox.tar" in said
@@ -121,11 +126,13 @@ WHO = sh("id -u; id -g; awk '{print $2}' /proc/self/uid_map; touch /tmp/x && sta
     (["--userns", "auto"], "2000000"),
     (["--uidmap", "0:100000:5000", "--gidmap", "0:100000:5000"], "100000"),
 ])
-def test_users_of_a_namespace_are_nobody_on_the_host(podman, go, runtime, subordinate_ids, option, first):
+def test_users_of_a_namespace_are_nobody_on_the_host(podman, go, runtime, subordinate_ids, option,
+                                                     first):
     uid = workload_uid(runtime)
     assert go(*option, do=WHO).text.split() == [uid, uid, first, uid]
     assert go(*option, "--user", "33:34", do=WHO).text.split() == ["33", "34", first, "33"]
-    podman("run", "-d", "--name", "u", *option, podman.image("busybox"), "sleep", "100", runtime=runtime)
+    podman("run", "-d", "--name", "u", *option, podman.image("busybox"), "sleep", "100",
+           runtime=runtime)
     assert podman("exec", "u", "id", "-u").text == uid
     host = str(int(first) + int(uid))
     assert podman("top", "u", "huser").text.split() == ["HUSER", host]
@@ -146,7 +153,8 @@ def test_a_namespace_too_small_for_the_workload_is_refused_by_name(go, subordina
     assert go("--userns", "auto:size=500", "--user", "33:33", do=("id", "-u")).text == "33"
 
 
-def test_idmapped_binds_show_the_same_owners_inside_and_outside(go, runtime, shared, subordinate_ids):
+def test_idmapped_binds_show_the_same_owners_inside_and_outside(go, runtime, shared,
+                                                                subordinate_ids):
     uid = int(workload_uid(runtime))
     assert go("--userns", "auto", "-v", f"{shared}:/h:idmap", do=sh("stat -c %u /h/f; touch /h/new")
               ).text == "0"
@@ -160,10 +168,12 @@ def test_idmapped_binds_show_the_same_owners_inside_and_outside(go, runtime, sha
         assert done.text == "1000"
 
 
+@alike
 def test_volumes_go_with_their_container(podman, runtime):
     podman("run", "--rm", "-v", "/data", podman.image("busybox"), "true", runtime=runtime)
     assert podman("volume", "ls", "-q").text == ""
-    podman("create", "--name", "c", "-v", "v:/data", "--user", "1000:1000", "busybox", "touch", "/data/x",
+    podman("create", "--name", "c", "-v", "v:/data", "--user", "1000:1000", "busybox", "touch",
+           "/data/x",
            runtime=runtime)
     podman("start", "-a", "c")
     mountpoint = podman.inspect("v", ".Mountpoint", "--type", "volume")
