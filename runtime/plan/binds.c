@@ -85,8 +85,8 @@ static bool is_or_contains(const struct stat *source, const char *path)
 	return is_above(source, at);
 }
 
-/* Distributions of Kubernetes keep theirs elsewhere (/run/k0s, /var/snap/microk8s): a socket that has
- * an engine's name is one. Its path, the arena's, or NULL. */
+/* Distributions of Kubernetes keep theirs elsewhere (/run/k0s, /var/snap/microk8s): a socket that
+ * has an engine's name is one. Its path, the arena's, or NULL. */
 static const char *named_as_engine(struct planner *p, int source, const struct stat *st)
 {
 	static const char *const names[] = {"docker.sock", "containerd.sock", "podman.sock",
@@ -95,8 +95,8 @@ static const char *named_as_engine(struct planner *p, int source, const struct s
 
 	if (!S_ISSOCK(st->st_mode))
 		return NULL;
-	ssize_t length = readlink(arena_printf(p->arena, "/proc/self/fd/%d", source), path,
-				  sizeof(path) - 1);
+	ssize_t length =
+	    readlink(arena_printf(p->arena, "/proc/self/fd/%d", source), path, sizeof(path) - 1);
 	if (length < 0)
 		return "(a socket whose path can not be read)";
 	path[length] = '\0';

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from containerd import Failed, finish, name_of
-from engines import assert_hardened, run, status_in, status_of, wait_for
+from engines import assert_hardened, run, status_of, wait_for
 
 
 def state_of(containerd, container):
