@@ -11,28 +11,39 @@
 
 #define MAX_DATABASE (4u * 1024 * 1024)
 
-/* A file as the workload will see it: of the rootfs, or what config mounts over it. exec has no
- * bundle, and a root with all that is mounted. */
-static int open_visible(struct planner *p, const char *path)
+/* A file as the workload will see it (O_PATH): of the rootfs, or what config mounts over it. exec
+ * has no bundle, and a root with all that is mounted. */
+static int find_visible(struct planner *p, const char *path)
 {
-	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
 	const struct config_mount *over = p->in->bundle < 0 ? NULL : plan_mount_at(p, path);
 
 	if (!over)
-		return path_open_in_root(p->rootfs, path, flags, 0);
-	return over->source ? openat(p->in->bundle, over->source, flags | O_CLOEXEC) : -1;
+		return path_open_in_root(p->rootfs, path, O_PATH, 0);
+	return over->source ? openat(p->in->bundle, over->source, O_PATH | O_CLOEXEC) : -1;
+}
+
+/* Only what is known to be a regular file is opened: an image, or a container's root, can put a
+ * device node there, and opening one does something (a watchdog restarts the machine). */
+static int open_regular(struct planner *p, int found)
+{
+	struct stat st;
+
+	if (found < 0 || fstat(found, &st) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	return openat(p->plan->proc, arena_printf(p->arena, "self/fd/%d", found),
+		      O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 /* Returns the text of such a file; "" where there is none that can be read as one; NULL, with a
  * finding, for one that is too large to be completed. */
 static const char *read_database(struct planner *p, const char *path, bool *exists)
 {
-	struct stat st;
 	char *text = NULL;
-	cleanup_fd int fd = open_visible(p, path);
+	cleanup_fd int found = find_visible(p, path);
+	cleanup_fd int fd = open_regular(p, found);
 
-	*exists = fd >= 0;
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	*exists = found >= 0;
+	if (fd < 0)
 		return "";
 	if (fd_read_all(p->arena, fd, MAX_DATABASE, &text, NULL) == 0)
 		return text;

@@ -1,6 +1,10 @@
 /* link: plan policy base gen */
 /* Who the workload is: HOME, the files that make it known, mapped ids, and whether it could write
  * to runsafe itself. */
+#include <errno.h>
+#include <sys/inotify.h>
+
+#include "fd.h"
 #include "plan_help.h"
 
 static void user(struct planning *t, uint32_t uid, uint32_t gid)
@@ -105,6 +109,30 @@ static void what_lies_at_etc_passwd_can_not_hurt(void **state)
 	unlink(path);
 	rootfs_dir(t, "/etc/passwd");
 	assert_string_equal(home(t), "/tmp/home");
+}
+
+/* Opening a device node of the image's could restart the machine: what is no regular file is only
+ * looked at. */
+static void what_is_no_regular_file_is_not_opened(void **state)
+{
+	static const char *const names[] = {"passwd", "group", "hosts"};
+	char path[128];
+	struct inotify_event event;
+	struct planning *t = *state;
+	cleanup_fd int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	user(t, 1000, 1000);
+	t->hardening.identity_files = true;
+	rootfs_dir(t, "/etc");
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "%s/rootfs/etc/%s", t->dir, names[i]);
+		assert_int_equal(mkfifo(path, 0666), 0);
+		assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
+	}
+	home(t);
+	assert_int_equal(read(watch, &event, sizeof(event)), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_null(file(t, "/etc/hosts")); /* something is there */
 }
 
 /* "the workload sees /etc/passwd and /etc/group with a line for it (name `app`, home as HOME)" */
@@ -296,6 +324,7 @@ int main(void)
 	    TEST(without_an_entry_or_with_a_bad_one_it_is_made_in_tmp),
 	    TEST(without_that_rule_homes_own_word_stays),
 	    TEST(what_lies_at_etc_passwd_can_not_hurt),
+	    TEST(what_is_no_regular_file_is_not_opened),
 	    TEST(an_unknown_uid_and_gid_get_a_line_each),
 	    TEST(a_known_one_gets_no_file),
 	    TEST(a_name_that_is_taken_is_not_given_twice),
