@@ -54,13 +54,18 @@ int child_wait_for_parent(struct child *child, struct error *err)
 	return 0;
 }
 
-static _Noreturn void child_fail(int fd, const struct error *err)
+static void child_report(int fd, const struct error *err)
 {
 	struct message message = {
 	    .kind = MESSAGE_FAILED, .number = err->number, .exit_status = err->exit_status};
 
 	memcpy(message.text, err->text, sizeof(message.text));
 	(void)fd_write_all(fd, &message, sizeof(message));
+}
+
+static _Noreturn void child_fail(int fd, const struct error *err)
+{
+	child_report(fd, err);
 	_exit(err->exit_status ? err->exit_status : 1);
 }
 
@@ -130,9 +135,16 @@ static void walk(struct child *child)
 	if (fifo && child_wait_for_parent(child, &err) < 0)
 		_exit(1);
 	(void)program_execute(child, &err);
-	if (child->plan->says_itself && error_of_program(&err))
+	const bool says = child->plan->says_itself && error_of_program(&err);
+
+	/* exec's runtime is this process's end as soon as it has the report. */
+	if (says && !fifo)
 		tell_as_workload(&err);
-	child_fail(fifo ? child->plan->report : child->socket, &err);
+	child_report(fifo ? child->plan->report : child->socket, &err);
+	/* Nobody may read there (SIGPIPE), or not soon: nothing that `start` should wait for. */
+	if (says && fifo)
+		tell_as_workload(&err);
+	_exit(err.exit_status ? err.exit_status : 1);
 }
 
 /* Two clones: this first process joins what it must before (and with) the user namespace, and its

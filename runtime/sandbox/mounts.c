@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -150,6 +151,36 @@ static bool is_procfs(int fd)
 	       fstat(fd, &st) == 0 && st.st_ino == PROC_ROOT_INODE;
 }
 
+static uint64_t mount_id(int fd)
+{
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) == 0 && st.stx_mask & STATX_MNT_ID
+		   ? st.stx_mnt_id
+		   : 0;
+}
+
+/* In the rootfs the directory keeps the tmpfs's mode for the next start. On a volume it is the
+ * host's, and not to be opened to everybody there. */
+static mode_t mode_to_make(struct child *child, const struct plan_mount *m)
+{
+	char at[PATH_MAX];
+
+	if (!m->keep_mode || path_resolve_text(child->root, m->destination, at, sizeof(at)) < 0)
+		return 0755;
+	for (;;) {
+		cleanup_fd int there =
+		    path_open_in_root(child->root, *at ? at : "/", O_PATH | O_DIRECTORY, 0);
+		char *slash = strrchr(at, '/');
+
+		if (there >= 0)
+			return mount_id(there) == mount_id(child->root) ? 01777 : 0755;
+		if (!slash)
+			return 0755;
+		*slash = '\0';
+	}
+}
+
 /* Makes and opens the mount point. A directory of procfs is none: an image that bends a volume's
  * destination there would put its own files where the runtime and tools look for the kernel's
  * (CVE-2019-16884). Single files are what lxcfs mounts over; one procfs may lie over another, as
@@ -159,7 +190,7 @@ static int open_target(struct child *child, const struct plan_mount *m, struct e
 	struct statfs fs;
 	cleanup_fd int target =
 	    m->is_file ? path_make_file(child->root, m->destination)
-		       : path_make_dir(child->root, m->destination, m->keep_mode ? 01777 : 0755);
+		       : path_make_dir(child->root, m->destination, mode_to_make(child, m));
 
 	if (target < 0 || fstatfs(target, &fs) < 0)
 		return explain_attach(m, errno, err);
@@ -185,19 +216,26 @@ static int explain_new(const struct plan_mount *m, struct error *err)
 	return error_wrap(err, "%s: %s at %s", m->label, m->type, m->destination);
 }
 
+/* Asked before the directory is made. */
+static mode_t mode_below(struct child *child, const char *destination)
+{
+	struct stat st;
+	cleanup_fd int there = path_open_in_root(child->root, destination, O_PATH | O_DIRECTORY, 0);
+
+	return there < 0 || fstat(there, &st) < 0 ? 01777 : st.st_mode & 03777;
+}
+
 static int attach_new(struct child *child, const struct plan_mount *m, struct error *err)
 {
 	struct plan_mount own = *m;
-	struct stat below;
+
+	own.kept_mode = m->keep_mode ? mode_below(child, m->destination) : 0;
 	cleanup_fd int target = open_target(child, m, err);
 
 	if (target < 0)
 		return -1;
 	if (m->late_readonly)
 		own.attr.set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
-	if (m->keep_mode && fstat(target, &below) < 0)
-		return explain_attach(m, errno, err);
-	own.kept_mode = m->keep_mode ? below.st_mode & 03777 : 0;
 	m = &own;
 	if (check_plain(child, m, err) < 0)
 		return -1;

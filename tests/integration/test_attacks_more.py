@@ -283,3 +283,14 @@ def test_the_joiner_shows_neither_the_runtimes_arguments_nor_its_environment(
         program.ok("exec", "--process", process, name, env=dict(os.environ, TOKEN="of-the-host"))
     seen = set(program.output(name).split()[1:])
     assert not seen
+
+
+# --- what is left on the host
+
+def test_a_tmpfs_on_a_volume_leaves_the_host_no_folder_that_everybody_may_write(oci, bundle, folder):
+    volume = folder / "volume"
+    volume.mkdir()
+    bundle.mount(destination="/opt", type="bind", source=str(volume), options=["rbind", "rw"])
+    bundle.mount(destination="/opt/a/cache", type="tmpfs", source="tmpfs", options=[])
+    assert oci.sh(bundle, "stat -c %a /opt/a/cache").out == "1777\n"
+    assert (volume / "a/cache").stat().st_mode & 0o7777 == 0o755

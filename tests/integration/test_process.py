@@ -224,6 +224,29 @@ def test_what_only_the_exec_can_find_the_started_process_says_itself(oci, plain,
     assert not hook.exists(), "poststart: after the program has been executed"
 
 
+def test_start_does_not_wait_for_who_reads_what_the_process_says_itself(oci, plain):
+    """Nor does it take the process's SIGPIPE for somebody who killed the workload."""
+    plain.file("/opt/garbage", b"\x01\x02\x03", 0o755)
+    for full in (False, True):
+        reads, writes = os.pipe()
+        if full:
+            os.set_blocking(writes, False)
+            with pytest.raises(BlockingIOError):
+                while True:
+                    os.write(writes, bytes(4096))
+            os.set_blocking(writes, True)
+        else:
+            os.close(reads)
+        name = oci.id()
+        subprocess.run([*oci.command("create", "-b", str(plain.args("/opt/garbage").path), name)],
+                       stderr=writes, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
+        os.close(writes)
+        oci.ok("start", name, timeout=20)
+        oci.ok("delete", "--force", name)
+        if full:
+            os.close(reads)
+
+
 def test_a_program_that_only_another_user_may_execute(oci, plain):
     """The lookup is made as the workload's user."""
     plain.file("/opt/private", "#!/bin/sh\n", 0o700)
