@@ -89,8 +89,9 @@ static bool is_or_contains(const struct stat *source, const char *path)
  * has an engine's name is one. Its path, the arena's, or NULL. */
 static const char *named_as_engine(struct planner *p, int source, const struct stat *st)
 {
-	static const char *const names[] = {"docker.sock", "containerd.sock", "podman.sock",
-					    "crio.sock", "buildkitd.sock"};
+	static const char *const names[] = {
+	    "docker.sock", "containerd.sock", "containerd.sock.ttrpc", "cri-dockerd.sock",
+	    "podman.sock", "crio.sock",	      "buildkitd.sock"};
 	char path[PATH_MAX];
 
 	if (!S_ISSOCK(st->st_mode))
