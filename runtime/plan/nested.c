@@ -16,7 +16,8 @@ static bool text_maps(const char *text, uint32_t id)
 		unsigned long first = strtoul(line, &end, 10);
 
 		(void)strtoul(end, &end, 10);
-		if (id >= first && id - first < strtoul(end, &end, 10))
+		unsigned long count = strtoul(end, &end, 10);
+		if (id >= first && id - first < count)
 			return true;
 		line = *end ? end + 1 : end;
 	}
