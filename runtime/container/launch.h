@@ -106,8 +106,8 @@ void launch_state_text(struct arena *arena, const struct container_state *state,
  */
 int seal_and_reexecute(struct error *err);
 
-/* Connects to the unix(7) socket at path and sends the terminal's master there (SCM_RIGHTS). Returns
- * 0, or -1 with err set. */
+/* Connects to the unix(7) socket at path and sends the terminal's master there (SCM_RIGHTS).
+ * Returns 0, or -1 with err set. */
 int console_send(const char *path, int master, struct error *err);
 
 /* The same for the child's terminal, where there is a --console-socket. */
