@@ -9,6 +9,7 @@
 #include "container.h"
 #include "fd.h"
 #include "json_read.h"
+#include "kernel.h"
 #include "launch.h"
 
 #define SYSTEM_FOLDER	"/etc/runsafe"
@@ -29,6 +30,33 @@ static bool take_builtin(const char *name, struct choice *out)
 	return out->text != NULL;
 }
 
+/* Whether nobody but root may write it. Where root's id has no name (a user namespace) its owner
+ * can not be known. */
+static bool is_roots(const struct stat *st)
+{
+	bool known = !sys_in_user_namespace();
+
+	return (st->st_uid == 0 || !known) && !(st->st_mode & S_IWOTH) &&
+	       (st->st_gid == 0 || !known || !(st->st_mode & S_IWGRP));
+}
+
+/* What lies in there rules containers of everybody, without a word of who starts them. */
+static int check_system_file(const char *path, const struct stat *st, struct error *err)
+{
+	struct stat folder;
+
+	if (strncmp(path, SYSTEM_FOLDER "/", strlen(SYSTEM_FOLDER "/")) != 0)
+		return 0;
+	if (stat(SYSTEM_FOLDER, &folder) < 0)
+		return error_errno(err, errno, "policy file %s: its folder", path);
+	if (is_roots(st) && is_roots(&folder))
+		return 0;
+	return error_set(err,
+			 "policy file %s: %s may be written by others than root, who could relax "
+			 "every container; as root: chown root:root and chmod go-w",
+			 path, is_roots(st) ? SYSTEM_FOLDER : "it");
+}
+
 /* Returns 0, -1 with err set. ENOENT is in err->number. */
 static int take_file(struct arena *arena, const char *path, struct choice *out, struct error *err)
 {
@@ -45,6 +73,8 @@ static int take_file(struct arena *arena, const char *path, struct choice *out, 
 		return error_errno(err, EISDIR, "policy file %s", path);
 	if (!S_ISREG(st.st_mode))
 		return error_set(err, "policy file %s: not a regular file", path);
+	if (check_system_file(path, &st, err) < 0)
+		return -1;
 	if (fd_read_all(arena, fd, JSON_MAX_BYTES, &text, &out->length) < 0)
 		return error_errno(err, errno, "cannot read the policy file %s", path);
 	out->label = path;

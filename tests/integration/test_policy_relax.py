@@ -332,10 +332,10 @@ def test_another_name_is_default(runsafe, engine, folder, monkeypatch):
     assert program.sh(engine, "id -u").out == "1000\n"
 
 
-def with_machine_policy(program, bundle, text, name="policy"):
+def with_machine_policy(program, bundle, text, name="policy", change="true"):
     """run where the machine has an /etc/runsafe/policy.json, or NAME.json."""
     script = ('mount -t tmpfs tmpfs /etc && mkdir /etc/runsafe && printf %s "$0" '
-              f'>/etc/runsafe/{name}.json && exec "$@"')
+              f'>/etc/runsafe/{name}.json && {change} && exec "$@"')
     command = program.command("run", "-b", bundle.path, program.id())
     return subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script,
                            text, *command], capture_output=True, text=True, check=False)
@@ -358,6 +358,21 @@ def test_the_name_it_is_called_by_chooses_a_file_of_the_machine(runsafe, engine,
     assert (done.stdout, done.stderr) == ("7777\n", "")
     done = with_machine_policy(program, engine, text, "wep")
     assert done.returncode == 1 and "/etc/runsafe/web.json" in done.stderr
+    runsafe.log.unlink()
+
+
+@pytest.mark.parametrize("change, said", [
+    ("chmod 666 /etc/runsafe/web.json", "it may be written by others"),
+    ("chown 1000 /etc/runsafe/web.json", "it may be written by others"),
+    ("chown :1000 /etc/runsafe/web.json && chmod 664 /etc/runsafe/web.json", "it may be written"),
+    ("chmod 777 /etc/runsafe", "/etc/runsafe may be written by others"),
+])
+def test_a_policy_of_the_machine_that_others_may_write_does_not_count(runsafe, engine, folder,
+                                                                      monkeypatch, change, said):
+    """Its folder neither: there they could put another in its place."""
+    program = called(runsafe, folder, "runsafe-web", monkeypatch)
+    done = with_machine_policy(program, engine.sh("id -u"), '{"extends": "oci"}', "web", change)
+    assert done.returncode == 1 and said in done.stderr and done.stdout == ""
     runsafe.log.unlink()
 
 
