@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -90,10 +91,30 @@ int sysctls_write(const struct plan *plan, bool before_user, struct error *err)
 	return 0;
 }
 
+static bool network_is_joined(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_joins; i++) {
+		if (plan->joins[i].clone_flag == CLONE_NEWNET)
+			return plan->joins[i].joined;
+	}
+	return false;
+}
+
 int sysctls_write_early(const struct plan *plan, struct error *err)
 {
 	for (size_t i = 0; i < plan->n_sysctls; i++) {
-		if (plan->sysctls[i].early && sysctl_write(plan, &plan->sysctls[i], err) < 0)
+		const struct plan_sysctl *s = &plan->sysctls[i];
+
+		if (!s->early)
+			continue;
+		/* A failure to join is not the last word there; this would be the engine's own. */
+		if (!network_is_joined(plan))
+			return error_set(
+			    err,
+			    "writing %s: the network namespace of linux.namespaces can "
+			    "not be joined without the rights of its owner",
+			    s->key);
+		if (sysctl_write(plan, s, err) < 0)
 			return -1;
 	}
 	return 0;
