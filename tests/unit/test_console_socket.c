@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -64,10 +65,10 @@ static int listen_at(const char *dir, const char *name)
 /* Whether a connection to path arrives at listener. */
 static void arrives(const char *path, int listener)
 {
-	int client = console_connect(path, &err);
+	int client = unix_connect(path, 10);
 
 	if (client < 0)
-		fail_msg("%s", err.text);
+		fail_msg("%s: %s", path, strerror(errno));
 	assert_int_equal(fcntl(client, F_GETFD), FD_CLOEXEC);
 	fcntl(listener, F_SETFL, O_NONBLOCK);
 	int server = accept(listener, NULL, NULL);
@@ -144,16 +145,16 @@ static void where_nobody_listens_the_message_names_the_path(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/none", base);
-	assert_int_equal(console_connect(path, &err), -1);
+	assert_int_equal(console_send(path, STDIN_FILENO, &err), -1);
 	assert_non_null(strstr(err.text, path));
 	assert_non_null(strstr(err.text, "no such file or directory"));
-	assert_int_equal(console_connect("/dev/null", &err), -1);
+	assert_int_equal(console_send("/dev/null", STDIN_FILENO, &err), -1);
 	assert_non_null(strstr(err.text, "--console-socket"));
 }
 
 static void the_terminals_master_arrives_with_its_name(void **state)
 {
-	int pair[2];
+	char path[128];
 	char name[64] = "", control[64] = {0};
 	struct iovec iov = {.iov_base = name, .iov_len = sizeof(name) - 1};
 	struct msghdr header = {.msg_iov = &iov,
@@ -163,11 +164,14 @@ static void the_terminals_master_arrives_with_its_name(void **state)
 	struct stat sent, got;
 	int fd = -1;
 	cleanup_fd int file = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int listener = listen_at(base, "master");
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	assert_int_equal(console_send(pair[0], file, &err), 0);
-	assert_true(recvmsg(pair[1], &header, MSG_CMSG_CLOEXEC) > 0);
+	snprintf(path, sizeof(path), "%s/master", base);
+	if (console_send(path, file, &err) < 0)
+		fail_msg("%s", err.text);
+	cleanup_fd int server = accept(listener, NULL, NULL);
+	assert_true(recvmsg(server, &header, MSG_CMSG_CLOEXEC) > 0);
 	const struct cmsghdr *c = CMSG_FIRSTHDR(&header);
 	if (c && c->cmsg_type == SCM_RIGHTS)
 		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
@@ -176,9 +180,19 @@ static void the_terminals_master_arrives_with_its_name(void **state)
 	assert_int_equal(got.st_rdev, sent.st_rdev);
 	assert_true(name[0] != '\0');
 	close(fd);
+	close(listener);
+}
+
+/* An error, and no SIGPIPE. */
+static void an_engine_that_went_away_is_an_error(void **state)
+{
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	close(pair[1]);
-	/* The engine went away: an error, and no SIGPIPE. */
-	assert_int_equal(console_send(pair[0], file, &err), -1);
+	assert_int_equal(unix_send(pair[0], "x", 1, STDIN_FILENO), -1);
+	assert_int_equal(errno, EPIPE);
 	close(pair[0]);
 }
 
@@ -253,6 +267,7 @@ int main(void)
 	    TEST(lengths_around_the_limit_work),
 	    TEST(where_nobody_listens_the_message_names_the_path),
 	    TEST(the_terminals_master_arrives_with_its_name),
+	    TEST(an_engine_that_went_away_is_an_error),
 	    TEST(the_pid_file_is_the_number_and_nothing_else),
 	    TEST(a_symlink_at_its_place_is_replaced_and_not_followed),
 	    TEST(where_it_can_not_be_written_nothing_is_left),
