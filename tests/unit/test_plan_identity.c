@@ -2,7 +2,9 @@
 /* Who the workload is: HOME, the files that make it known, mapped ids, and whether it could write
  * to runsafe itself. */
 #include <errno.h>
+#include <sched.h>
 #include <sys/inotify.h>
+#include <sys/wait.h>
 
 #include "fd.h"
 #include "plan_help.h"
@@ -316,6 +318,53 @@ static void in_a_user_namespace_the_hosts_id_counts(void **state)
 	assert_true(unmapped);
 }
 
+static void write_map(pid_t pid, const char *name, const char *map)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	assert_int_equal(file_write_text(AT_FDCWD, path, map), 0);
+}
+
+/* Whether the plan is made inside an engine's user namespace with that map. Root's to try. */
+static bool inside(struct planning *t, const char *map, uint32_t id)
+{
+	int ready[2], mapped[2], status;
+	char go;
+
+	assert_int_equal(pipe(ready) | pipe(mapped), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		t->in.nested = true;
+		user(t, id, id);
+		_exit(unshare(CLONE_NEWUSER) < 0 || close(ready[1]) < 0 ||
+			      read(mapped[0], &go, 1) != 1
+			  ? 2
+			  : plan_identity(&t->p) != 0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &go, 1), 0);
+	write_map(pid, "uid_map", map);
+	write_map(pid, "gid_map", map);
+	assert_int_equal(write(mapped[1], "x", 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(ready[0]);
+	close(mapped[0]);
+	close(mapped[1]);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status) == 0;
+}
+
+static void ids_have_to_be_mapped_where_the_engine_is_too(void **state)
+{
+	static const char map[] = "10 100010 5\n5 100005 2\n0 0 1\n";
+	struct planning *t = *state;
+
+	needs_root();
+	assert_true(inside(t, map, 0) && inside(t, map, 6) && inside(t, map, 14));
+	assert_false(inside(t, map, 1) || inside(t, map, 7) || inside(t, map, 15));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, planning_start, planning_end)
@@ -335,6 +384,7 @@ int main(void)
 	    TEST(root_and_capabilities_mean_that_the_binary_is_protected),
 	    TEST(a_binary_that_others_may_write_is_protected),
 	    TEST(in_a_user_namespace_the_hosts_id_counts),
+	    TEST(ids_have_to_be_mapped_where_the_engine_is_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
