@@ -220,7 +220,9 @@ static bool is_given(struct apply *a, const struct config_mount *m)
 	for (size_t i = 0; i < m->options.n; i++) {
 		const char *option = m->options.items[i];
 
-		if (strncmp(option, "uid=", 4) == 0 || strncmp(option, "gid=", 4) == 0)
+		/* One string may hold several of a file system. */
+		if (strncmp(option, "uid=", 4) == 0 || strncmp(option, "gid=", 4) == 0 ||
+		    strstr(option, ",uid=") != NULL || strstr(option, ",gid=") != NULL)
 			return false;
 	}
 	return true;

@@ -98,8 +98,10 @@ static void a_tmpfs_of_config_is_for_who_took_roots_place(void **state)
 {
 #define TMPFS(place, option)                                                                       \
 	"{\"destination\":\"" place "\",\"type\":\"tmpfs\",\"options\":[\"" option "\"]}"
-	static const char mounts[] = TMPFS("/data", "mode=0700") "," TMPFS(
-	    "/dev/x", "rw") "," TMPFS("/sys/fs/cgroup", "rw") "," TMPFS("/own", "uid=0");
+	static const char mounts[] =
+	    TMPFS("/data", "mode=0700") "," TMPFS("/dev/x", "rw") "," TMPFS(
+		"/sys/fs/cgroup", "rw") "," TMPFS("/own", "uid=0") "," TMPFS("/also",
+									     "size=1m,gid=0");
 	const struct parts root = {.user = "", .mounts = mounts};
 	const struct parts other = {.mounts = mounts};
 	struct outcome *o = accepted("default", &root, NULL);
