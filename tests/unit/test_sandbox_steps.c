@@ -181,6 +181,31 @@ static void sysctl_that_is_not_there(void **state)
 	assert_int_equal(runs(), 0);
 }
 
+/* Where joining the pod's network failed, it would be the engine's own that is written to. */
+static void an_early_sysctl_is_not_written_elsewhere(void **state)
+{
+	struct plan_sysctl s = {.path = "x", .key = "x", .value = "1", .early = true};
+	struct plan_join join = {.type = "network", .clone_flag = CLONE_NEWNET, .fd = -1};
+	char full[128], text[8] = "";
+
+	(void)state;
+	needs_root_and_busybox();
+	in_rootfs("sys", full);
+	mkdir(full, 0755);
+	in_rootfs("sys/x", full);
+	cleanup_fd int file = open(full, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	close(plan.proc);
+	plan.proc = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	plan.sysctls = &s;
+	plan.joins = &join;
+	plan.n_sysctls = plan.n_joins = 1;
+	assert_int_equal(sysctls_write_early(&plan, &err), -1);
+	assert_int_equal(read(file, text, sizeof(text)), 0);
+	join.joined = true;
+	assert_int_equal(sysctls_write_early(&plan, &err), 0);
+	assert_int_equal(read(file, text, sizeof(text)), 1);
+}
+
 static void paths_that_can_not_be_looked_up(void **state)
 {
 	const char *const paths[] = {"/gone", "/loop"};
@@ -307,6 +332,7 @@ int main(void)
 	    TEST(home_below_a_file),
 	    TEST(hook_that_fails),
 	    TEST(sysctl_that_is_not_there),
+	    TEST(an_early_sysctl_is_not_written_elsewhere),
 	    TEST(paths_that_can_not_be_looked_up),
 	    TEST(oom_score_out_of_range),
 	    TEST(rlimit_with_soft_above_hard),
