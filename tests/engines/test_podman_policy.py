@@ -106,12 +106,12 @@ def test_flags_last_until_the_next_start(podman):
 def test_a_policy_of_its_own_name_lasts(podman):
     """/etc/runsafe/NAME.json and a symlink runsafe-NAME, named in containers.conf or by path."""
     run("mkdir", "-p", "/etc/runsafe")
-    with open("/etc/runsafe/web.json", "w", encoding="utf-8") as f:
+    with open("/etc/runsafe/lasting.json", "w", encoding="utf-8") as f:
         f.write('{"extends": "default", "user": {"uid": 33, "gid": 33},'
                 ' "rootfs": {"tmpfs": {"/data": {}}}}')
-    program = "/opt/runsafe/runsafe-web"
+    program = "/opt/runsafe/runsafe-lasting"
     run("ln", "-sfn", "runsafe", program)
-    runtime = "/usr/local/bin/runsafe-web"
+    runtime = "/usr/local/bin/runsafe-lasting"
     text = open("/usr/local/bin/runsafe", "rb").read(2)
     if text == b"#!":  # natively a wrapper says --cgroup=available
         script = open("/usr/local/bin/runsafe", encoding="utf-8").read()
