@@ -135,15 +135,17 @@ static int copy_directory(const struct copy *copy, int from, int to, int depth)
 
 /* What config says of the tmpfs itself ("mode=", "uid=", "gid=") goes before what lies below. to is
  * of fsmount(2), so good for paths only (O_PATH). */
-static int keep_top(int source, int to, const struct str_map *said, struct error *err)
+static int keep_top(int source, int to, const struct plan_mount *m, struct error *err)
 {
+	const struct str_map *said = &m->data;
 	struct stat st;
 	cleanup_fd int top = openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (top < 0 || fstat(source, &st) < 0 ||
 	    fchown(top, str_map_get(said, "uid") ? (uid_t)-1 : st.st_uid,
 		   str_map_get(said, "gid") ? (gid_t)-1 : st.st_gid) < 0 ||
-	    (!str_map_get(said, "mode") && fchmod(top, st.st_mode & 03777) < 0))
+	    (!str_map_get(said, "mode") &&
+	     fchmod(top, m->keep_mode ? m->kept_mode : st.st_mode & 03777) < 0))
 		return error_errno(err, errno, "keeping its mode and owner");
 	return 0;
 }
@@ -157,5 +159,5 @@ int copy_up(int from, int to, const struct plan_mount *m, uid_t uid, gid_t gid, 
 		return error_errno(err, errno, "opening it");
 	if (copy_directory(&copy, source, to, 0) < 0)
 		return err->text[0] ? -1 : error_errno(err, errno, "reading it");
-	return keep_top(source, to, &m->data, err);
+	return keep_top(source, to, m, err);
 }

@@ -291,6 +291,8 @@ def test_a_tmpfs_on_a_volume_leaves_the_host_no_folder_that_everybody_may_write(
     volume = folder / "volume"
     volume.mkdir()
     bundle.mount(destination="/opt", type="bind", source=str(volume), options=["rbind", "rw"])
-    bundle.mount(destination="/opt/a/cache", type="tmpfs", source="tmpfs", options=[])
-    assert oci.sh(bundle, "stat -c %a /opt/a/cache").out == "1777\n"
-    assert (volume / "a/cache").stat().st_mode & 0o7777 == 0o755
+    for name, options in (("cache", []), ("copied", ["tmpcopyup"])):
+        bundle.mount(destination=f"/opt/a/{name}", type="tmpfs", source="tmpfs", options=options)
+    assert oci.sh(bundle, "stat -c %a /opt/a/cache /opt/a/copied").out == "1777\n1777\n"
+    for name in ("cache", "copied"):
+        assert (volume / "a" / name).stat().st_mode & 0o7777 == 0o755
