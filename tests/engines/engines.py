@@ -33,12 +33,12 @@ class Done:
                 f"\n--- stderr\n{self.err[-3000:]}")
 
 
-def run(*command, check=True, input=None, timeout=60, env=None, cwd=None, user=None):
+def run(*command, check=True, input=None, timeout=60, env=None, cwd=None):
     """Runs a command to its end. check: it must end with 0 (True), with any status (False), with
     this one (a number). timeout: seconds on this host, more in emulation."""
     command = [str(word) for word in command]
     done = subprocess.run(command, input=input, capture_output=True, text=True, env=env, cwd=cwd,
-                          timeout=timeout * SLOWER, errors="replace", user=user,
+                          timeout=timeout * SLOWER, errors="replace",
                           stdin=subprocess.DEVNULL if input is None else None)
     result = Done(command, done.returncode, done.stdout, done.stderr)
     if check is not False:

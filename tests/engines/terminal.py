@@ -5,6 +5,7 @@ import os
 import pty
 import select
 import struct
+import subprocess
 import termios
 import time
 
@@ -16,22 +17,21 @@ class Terminal:
 
     def __init__(self, *command, rows=24, columns=80):
         self.said = ""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            try:
-                os.execvp(command[0], [str(word) for word in command])
-            finally:
-                os._exit(127)
+        # setsid(1) makes it the controlling one: a fork(2) of Python's own would wait for ever for
+        # the threads of gRPC, which other tests use.
+        self.fd, other = pty.openpty()
         self.resize(rows, columns)
+        self.process = subprocess.Popen(["setsid", "--ctty", *map(str, command)], stdin=other,
+                                        stdout=other, stderr=other)
+        os.close(other)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         os.close(self.fd)
-        if self.pid:
-            os.kill(self.pid, 9)
-            os.waitpid(self.pid, 0)
+        self.process.kill()
+        self.process.wait()
 
     def resize(self, rows, columns):
         """The kernel tells the client (SIGWINCH)."""
@@ -64,12 +64,6 @@ class Terminal:
     def wait(self, seconds=15):
         """The client's exit status."""
         end = time.monotonic() + seconds * SLOWER
-        while self._read(0.1):
-            done, status = os.waitpid(self.pid, os.WNOHANG)
-            if done:
-                break
+        while self._read(0.1) and self.process.poll() is None:
             assert time.monotonic() < end, f"still running: {self.said!r}"
-        else:
-            _, status = os.waitpid(self.pid, 0)
-        self.pid = 0
-        return os.waitstatus_to_exitcode(status)
+        return self.process.wait(seconds * SLOWER)
