@@ -29,6 +29,7 @@ static const char *const allowed[] = {
     "strncasecmp",
     "strncmp",
     "strspn",
+    "strstr",
     "strtoll",
     "__isoc23_strtoll",
     "tolower",
