@@ -271,9 +271,11 @@ def test_the_settings_of_the_page_work(max_symptom):
         done = run_it(*runtime, "run", "--rm", "--network=none", podman.image("busybox"), "id",
                       "-u")
         assert done.text == uid
-    pod = ("run", "--rm", "--pod=new:mixed", podman.image("busybox"), "id", "-u")
+    # pasta would copy what routes other engines left, and fail.
+    run_it("--runtime=crun", "pod", "create", "--network=none", "--name=mixed")
+    pod = ("run", "--rm", "--pod=mixed", podman.image("busybox"), "id", "-u")
     assert run_it("--runtime=crun", *pod).text == "0"
-    assert run_it(*[word.replace("new:", "") for word in pod]).text == "1000"
+    assert run_it(*pod).text == "1000"
 
 
 def test_an_annotation_is_refused(symptom):
