@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -95,22 +94,30 @@ static bool is_early(const struct planner *p, const char *path)
 	       strncmp(path, "net/", 4) == 0 && !(p->plan->clone_flags & CLONE_NEWNET);
 }
 
+/* Whether it is a range of one group, "N N". */
+static bool is_one_group(const char *value, unsigned long *group)
+{
+	char *end, *last;
+
+	*group = strtoul(value, &end, 10);
+	return end != value && strtoul(end, &last, 10) == *group && last != end;
+}
+
 /* The group ids of net.ipv4.ping_group_range are those of the writer's user namespace. */
 static const char *outer_groups(struct planner *p, const char *path, const char *value)
 {
 	const struct config_linux *l = &p->config->linux_;
-	unsigned int first, last;
+	unsigned long group;
 
-	if (strcmp(path, "net/ipv4/ping_group_range") != 0 ||
-	    sscanf(value, "%u %u", &first, &last) != 2 || first != last)
+	if (strcmp(path, "net/ipv4/ping_group_range") != 0 || !is_one_group(value, &group))
 		return value;
 	for (size_t i = 0; i < l->n_gid_mappings; i++) {
 		const struct config_id_mapping *m = &l->gid_mappings[i];
 
-		if (first < m->container_id || first - m->container_id >= m->size)
+		if (group < m->container_id || group - m->container_id >= m->size)
 			continue;
-		first = first - m->container_id + m->host_id;
-		return arena_printf(p->arena, "%u %u", first, first);
+		group = group - m->container_id + m->host_id;
+		return arena_printf(p->arena, "%lu %lu", group, group);
 	}
 	return value;
 }

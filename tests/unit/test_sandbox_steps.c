@@ -184,8 +184,8 @@ static void sysctl_that_is_not_there(void **state)
 /* Where joining the pod's network failed, it would be the engine's own that is written to. */
 static void an_early_sysctl_is_not_written_elsewhere(void **state)
 {
-	struct plan_sysctl s = {.path = "x", .key = "x", .value = "1", .early = true};
-	struct plan_join join = {.type = "network", .clone_flag = CLONE_NEWNET, .fd = -1};
+	static struct plan_sysctl s = {.path = "x", .key = "x", .value = "1", .early = true};
+	static struct plan_join join = {.type = "network", .clone_flag = CLONE_NEWNET, .fd = -1};
 	char full[128], text[8] = "";
 
 	(void)state;
