@@ -183,7 +183,8 @@ def test_create_hands_the_terminals_master_to_the_console_socket(runsafe, tty, c
     os.write(master, b"hello\n")
     text = console.read_all()
     assert "/dev/pts/0\r\n" in text or "/dev/console\r\n" in text, text
-    assert "all three\r\n" in text and "got hello\r\n" in text, text
+    # The echo of what was typed can come between a line and its end.
+    assert "all three" in text and "got hello\r\n" in text, text
     runsafe.wait_status(name, "stopped")
 
 
