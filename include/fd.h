@@ -19,6 +19,12 @@ int fd_take(int *fd);
 /* Writes all of data. Returns 0, or -1 with errno set. EINTR is repeated. */
 int fd_write_all(int fd, const void *data, size_t length);
 
+/* Opens what an O_PATH descriptor was seen to be, by the magic link in proc, a directory that is
+ * known to be procfs (proc(5), /proc/pid/fd). What an image or a container holds is looked at by
+ * O_PATH first: opening a device node or a FIFO does something. Returns a descriptor (O_CLOEXEC),
+ * or -1 with errno set. */
+int fd_reopen(int proc, int fd, int flags);
+
 /* Reads to end of file, at most limit bytes (E2BIG beyond), into *out with a NUL behind it;
  * *length (may be NULL) is the number of bytes. Returns 0, or -1 with errno set. */
 int fd_read_all(struct arena *arena, int fd, size_t limit, char **out, size_t *length);

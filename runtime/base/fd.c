@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -25,6 +26,14 @@ int fd_take(int *fd)
 
 	*fd = -1;
 	return taken;
+}
+
+int fd_reopen(int proc, int fd, int flags)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "self/fd/%d", fd);
+	return openat(proc, path, flags | O_CLOEXEC);
 }
 
 int fd_write_all(int fd, const void *data, size_t length)

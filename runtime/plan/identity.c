@@ -30,8 +30,7 @@ static int open_regular(struct planner *p, int found)
 
 	if (found < 0 || fstat(found, &st) < 0 || !S_ISREG(st.st_mode))
 		return -1;
-	return openat(p->plan->proc, arena_printf(p->arena, "self/fd/%d", found),
-		      O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd_reopen(p->plan->proc, found, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 }
 
 /* Returns the text of such a file; "" where there is none that can be read as one; NULL, with a

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -13,22 +12,24 @@
 #include "path.h"
 #include "sandbox_internal.h"
 
-/* The multiplexer of the container's own devpts: what an image put at that path is not it. */
+/* The multiplexer of the container's own devpts: what an image put at that path is not it, and is
+ * not opened. */
 static int open_master(struct child *child, struct error *err)
 {
 	struct statfs fs;
 	/* exec is inside already. */
 	cleanup_fd int inside = child->root < 0 ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	cleanup_fd int master = path_open_in_root(child->root < 0 ? inside : child->root,
-						  "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0);
+	cleanup_fd int found =
+	    path_open_in_root(child->root < 0 ? inside : child->root, "/dev/pts/ptmx", O_PATH, 0);
 
+	if (found >= 0 && (fstatfs(found, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC))
+		return error_set(err, "/dev/pts/ptmx is not on a devpts");
+	int master = found < 0 ? -1 : fd_reopen(child->plan->proc, found, O_RDWR | O_NOCTTY);
 	if (master < 0)
 		return error_errno(err, errno,
 				   "opening /dev/pts/ptmx (process.terminal needs a "
 				   "devpts mount at /dev/pts in mounts)");
-	if (fstatfs(master, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
-		return error_set(err, "/dev/pts/ptmx is not on a devpts");
-	return fd_take(&master);
+	return master;
 }
 
 /* The slave comes from the master itself (TIOCGPTPEER, kernel 4.13), never by a path that the
@@ -98,7 +99,6 @@ int step_console(struct child *child, struct error *err)
 static int open_null(struct child *child)
 {
 	struct stat st;
-	char path[32];
 	cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_fd int null = root < 0 ? -1 : path_open_in_root(root, "/dev/null", O_PATH, 0);
 
@@ -108,8 +108,7 @@ static int open_null(struct child *child)
 		errno = ENODEV;
 		return -1;
 	}
-	snprintf(path, sizeof(path), "self/fd/%d", null);
-	return openat(child->plan->proc, path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return fd_reopen(child->plan->proc, null, O_RDWR | O_NOCTTY);
 }
 
 /* Engines hand over the host's /dev/null: the container's root could take everybody else's rights

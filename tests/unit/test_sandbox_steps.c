@@ -1,6 +1,8 @@
 /* link: sandbox net base */
 /* Where one thing of a plan can not be done, the message begins with the name of that step, says
  * what and why, and no child is left. */
+#include <sys/inotify.h>
+
 #include "sandbox_help.h"
 
 /* Expects the walk to end in that step, saying part. */
@@ -130,6 +132,28 @@ static void terminal_without_devpts(void **state)
 	needs_root_and_busybox();
 	plan.terminal = true;
 	fails_at("console", "devpts");
+}
+
+/* Opening a device node does something: what an image put there is only looked at. */
+static void terminal_that_an_image_brings_is_not_opened(void **state)
+{
+	struct inotify_event event;
+	char full[128];
+
+	(void)state;
+	needs_root_and_busybox();
+	in_rootfs("dev", full);
+	mkdir(full, 0755);
+	in_rootfs("dev/pts", full);
+	mkdir(full, 0755);
+	in_rootfs("dev/pts/ptmx", full);
+	close(open(full, O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+	cleanup_fd int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	assert_true(inotify_add_watch(watch, full, IN_OPEN) >= 0);
+	plan.terminal = true;
+	fails_at("console", "/dev/pts/ptmx is not on a devpts");
+	assert_int_equal(read(watch, &event, sizeof(event)), -1);
+	assert_int_equal(errno, EAGAIN);
 }
 
 static void identity_file_without_a_place(void **state)
@@ -328,6 +352,7 @@ int main(void)
 	    TEST(mount_of_a_directory_on_a_file),
 	    TEST(device_where_something_else_lies),
 	    TEST(terminal_without_devpts),
+	    TEST(terminal_that_an_image_brings_is_not_opened),
 	    TEST(identity_file_without_a_place),
 	    TEST(home_below_a_file),
 	    TEST(hook_that_fails),
