@@ -95,6 +95,16 @@ def podman(podman_root):
     podman_root.clean()
 
 
+@pytest.fixture
+def go(podman, runtime):
+    """go(OPTIONS..., image="busybox", do=WORDS) is `podman run --rm`, its stdout by default."""
+    def start(*options, image="busybox", do=("true",), whole=False, **more):
+        done = podman("run", "--rm", *options, podman.image(image), *do, runtime=runtime, **more)
+        return done if whole else done.text
+
+    return start
+
+
 @pytest.fixture(scope="session")
 def containerd_daemon():
     """The containerd that all its tests share: all runtimes, and handlers for them in CRI."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import subprocess
 import time
 
@@ -10,6 +9,7 @@ import pytest
 
 from docker import name_of
 from engines import run, wait_for
+from terminal import Terminal
 
 # Of what is Docker's alone, runsafe is enough; what runtimes do under both policies, all are asked.
 pytestmark = pytest.mark.runtimes("runsafe", "own")
@@ -250,50 +250,26 @@ def test_cp_does_not_see_the_policys_tmpfs(docker, runtime, folder):
     docker("exec", other, "sh", "-c", "echo mine > /tmp/mine")
 
 
-class Terminal:
-    """docker WORDS on a terminal of its own."""
-
-    def __init__(self, docker, *words):
-        self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(["docker", "-H", f"unix://{docker.socket}", *words],
-                                        stdin=slave, stdout=slave, stderr=slave,
-                                        start_new_session=True)
-        os.close(slave)
-        os.set_blocking(self.master, False)
-        self.said = ""
-
-    def expect(self, text):
-        def there():
-            try:
-                self.said += os.read(self.master, 65536).decode()
-            except OSError:  # nothing yet, or the other side is gone
-                pass
-            return text in self.said
-        wait_for(f"{text!r} on the terminal; so far {self.said!r}", there)
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-
 def test_attach_and_detach_leave_the_container_running(docker, runtime):
     name = start(docker, runtime, "-it", script="while read x; do echo got $x; done")
-    first = Terminal(docker, "attach", name)
-    first.type("one\n")
-    first.expect("got one")
-    first.type("\x10\x11")  # ctrl-p ctrl-q
-    first.process.wait(20)
+    client = ("docker", "-H", f"unix://{docker.socket}", "attach")
+    with Terminal(*client, name) as t:
+        t.send("one\n")
+        t.expect("got one")
+        t.send("\x10\x11")  # ctrl-p ctrl-q
+        t.wait(20)
     assert state(docker, name)["Running"]
-    second = Terminal(docker, "attach", "--detach-keys", "ctrl-x,x", name)
-    second.type("two\n")
-    second.expect("got two")
-    second.type("\x18x")
-    second.process.wait(20)
+    with Terminal(*client, "--detach-keys", "ctrl-x,x", name) as t:
+        t.send("two\n")
+        t.expect("got two")
+        t.send("\x18x")
+        t.wait(20)
     assert state(docker, name)["Running"]
-    third = Terminal(docker, "attach", name)
-    third.type("three\n")
-    third.expect("got three")
-    third.type("\x04")  # the end of its input
-    assert third.process.wait(20) == 0 and ended(docker, name) == 0
+    with Terminal(*client, name) as t:
+        t.send("three\n")
+        t.expect("got three")
+        t.send("\x04")  # the end of its input
+        assert t.wait(20) == 0 and ended(docker, name) == 0
 
 
 def test_attach_without_a_terminal_brings_the_exit_code(docker, runtime):

@@ -11,16 +11,6 @@ from podman import alike, name_of, path_of, sh, workload_uid
 from terminal import Terminal
 
 
-@pytest.fixture
-def go(podman, runtime):
-    """go(OPTIONS..., image="busybox", do=WORDS) is `podman run --rm`, its stdout by default."""
-    def start(*options, image="busybox", do=("true",), whole=False, **more):
-        done = podman("run", "--rm", *options, podman.image(image), *do, runtime=runtime, **more)
-        return done if whole else done.text
-
-    return start
-
-
 @pytest.mark.parametrize("terminal", [False, True])
 @alike
 def test_a_program_that_can_not_run_ends_with_126_or_127_and_says_why(podman, go, runtime,

@@ -10,16 +10,6 @@ from engines import assert_hardened, run, status_in, wait_for
 from podman import alike, sh, workload_uid
 
 
-@pytest.fixture
-def go(podman, runtime):
-    """go(OPTIONS..., image="busybox", do=WORDS) is `podman run --rm`, its stdout by default."""
-    def start(*options, image="busybox", do=("true",), whole=False, **more):
-        done = podman("run", "--rm", *options, podman.image(image), *do, runtime=runtime, **more)
-        return done if whole else done.text
-
-    return start
-
-
 @pytest.mark.runtimes("runsafe")
 def test_an_image_runs_as_1000_with_nothing_changed_in_it(go):
     said = go(image="debian", do=("id",))
