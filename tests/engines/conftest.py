@@ -1,7 +1,8 @@
 """Fixtures and marks of the tests of engines, and the counts for tests/sum.
 
 ground(NAME...): where a test runs: "native" (the default), "machine" (the virtual machine, without
-systemd), "systemd" (the same with systemd as process 1). Elsewhere it is not collected.
+systemd), "systemd" (the same with systemd as process 1), "systems" (the machine with the images of
+docs/examples). Elsewhere it is not collected.
 runtimes(NAME...): which runtimes a test with the fixture `runtime` is driven with; "own" is the
 engine's own, for comparison, and only where RUNSAFE_BESIDE=1 asks for it."""
 

@@ -1,0 +1,1 @@
+"""One of the two services of the converter example."""

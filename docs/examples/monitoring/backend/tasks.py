@@ -1,0 +1,1 @@
+"""The tasks of the monitoring example's worker."""
