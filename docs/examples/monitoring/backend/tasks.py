@@ -1,1 +1,34 @@
-"""The tasks of the monitoring example's worker."""
+"""What the worker does: reports on all readings, asked for by the backend and every minute."""
+
+import json
+import os
+
+import redis
+from celery import Celery
+
+import store
+
+CACHE = os.environ.get("CACHE_URL", "redis://cache:6379/0")
+LATEST = "report:latest"
+
+app = Celery("tasks", broker=CACHE, backend=CACHE)
+app.conf.update(
+    broker_connection_retry_on_startup=True,
+    result_expires=3600,
+    task_time_limit=60,
+    worker_concurrency=2,
+    beat_schedule={"report": {"task": "tasks.report", "options": {"ignore_result": True},
+                              "schedule": float(os.environ.get("REPORT_SECONDS", "60"))}},
+)
+
+
+def cache():
+    return redis.Redis.from_url(CACHE, socket_timeout=3, socket_connect_timeout=3)
+
+
+@app.task(autoretry_for=(store.Unavailable,), max_retries=3, default_retry_delay=2)
+def report():
+    """Counts, means and highest values by host; the latest one is kept for everybody."""
+    made = store.summary()
+    cache().set(LATEST, json.dumps(made))
+    return made
