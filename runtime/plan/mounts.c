@@ -47,15 +47,36 @@ bool plan_is_mounted(struct planner *p, const char *destination)
 	return plan_mount_at(p, destination) != NULL;
 }
 
+/*
+ * Podman's --read-only binds /run/secrets read-only and then each secret in it, at a mount point
+ * that is still to be made there.
+ */
+static bool has_mounts_in_it(struct planner *p, const struct config_mount *mount)
+{
+	const struct config_mount *end = p->config->mounts + p->config->n_mounts;
+	char at[PATH_MAX], later[PATH_MAX];
+
+	if (path_clean(mount->destination, at, sizeof(at)) < 0)
+		return false;
+	size_t length = strlen(at);
+	for (const struct config_mount *m = mount + 1; m < end; m++) {
+		if (path_clean(m->destination, later, sizeof(later)) == 0 &&
+		    strncmp(later, at, length) == 0 && later[length] == '/')
+			return true;
+	}
+	return false;
+}
+
 static int set_attributes(struct planner *p, const struct plan_mount *m)
 {
 	const struct plan_attr *a = &m->attr;
+	uint64_t set = a->set & ~(m->readonly_last ? (uint64_t)MOUNT_ATTR_RDONLY : 0);
 
 	if ((a->recursive_set || a->recursive_clear) &&
 	    sys_set_attr(m->tree, true, a->recursive_set, a->recursive_clear, 0) < 0)
 		return error_errno(p->err, errno, "%s: setting the recursive options (r...)",
 				   m->label);
-	if ((a->set || a->clear) && sys_set_attr(m->tree, false, a->set, a->clear, 0) < 0)
+	if ((set || a->clear) && sys_set_attr(m->tree, false, set, a->clear, 0) < 0)
 		return error_errno(p->err, errno, "%s: setting its options", m->label);
 	if (sys_set_attr(m->tree, a->propagation_recursive, 0, 0, a->propagation) < 0)
 		return error_errno(p->err, errno, "%s: setting its propagation", m->label);
@@ -105,6 +126,8 @@ static int plan_bind(struct planner *p, const struct config_mount *mount,
 		m->attr.propagation = MS_PRIVATE;
 		m->attr.propagation_recursive = true;
 	}
+	m->readonly_last =
+	    !m->is_file && m->attr.set & MOUNT_ATTR_RDONLY && has_mounts_in_it(p, mount);
 	return set_attributes(p, m);
 }
 

@@ -464,6 +464,19 @@ def test_a_bind_is_remounted_read_only(oci, plain, source):
     (source / "written").write_text("the host may")
 
 
+def test_a_read_only_bind_gets_the_mount_points_of_what_comes_into_it(oci, plain, source, folder):
+    """Podman's --read-only binds /run/secrets so, and then each secret in it, as crun lets it."""
+    (folder / "secret").write_text("of root\n")
+    bind(plain, source, "/opt", "rbind", "ro")
+    bind(plain, folder / "secret", "/opt/./new", "bind")
+    bind(plain, source, "/opt/deep/er", "bind")
+    done = oci.sh(plain, "cat /opt/new; touch /opt/x || echo x >/opt/new; touch /opt/deep/er/y;"
+                  "touch /opt/deep/x || :")
+    assert done.out == "of root\n" and done.err.count("Read-only file system") == 2
+    assert (source / "y").exists() and (folder / "secret").read_text() == "x\n"
+    assert not (source / "x").exists() and not (source / "deep/x").exists()
+
+
 def test_remount_of_nothing_is_an_error(oci, plain):
     plain.mount(destination="/opt/none", type="tmpfs", source="tmpfs", options=["remount", "ro"])
     oci.create_fails(plain, "mounts[7]", "/opt/none")
