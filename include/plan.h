@@ -213,7 +213,7 @@ struct plan {
 	int oom_score_adj;
 	bool personality_set;
 	unsigned long personality;
-	struct seccomp_program filters[3]; /* ours first: it lets the next one be loaded */
+	struct seccomp_program filters[4]; /* ours first: it lets the next one be loaded */
 	size_t n_filters;
 	const char *apparmor_profile; /* from the next exec on; NULL: as it is */
 	const char *selinux_label;    /* the same */

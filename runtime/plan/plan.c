@@ -37,6 +37,7 @@ int plan_filters(struct planner *p)
 		plan->n_filters++;
 	}
 	plan_memfd_filter(p);
+	plan_groups_filter(p);
 	if (p->config->linux_.seccomp) {
 		struct seccomp_program *program = &plan->filters[plan->n_filters];
 		if (seccomp_compile(p->arena, p->config->linux_.seccomp, program, p->findings,

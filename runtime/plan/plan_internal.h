@@ -95,6 +95,8 @@ enum plan_memfd {
 };
 enum plan_memfd plan_memfd_rule(struct planner *p);
 void plan_memfd_filter(struct planner *p);
+/* seccomp_groups.c: lets a workload without further groups "leave" them */
+void plan_groups_filter(struct planner *p);
 /* capabilities.c */
 int plan_capability_sets(struct planner *p);
 /* binary.c */
