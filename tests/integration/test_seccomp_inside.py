@@ -226,6 +226,30 @@ def test_seccomp_the_x32_door_is_closed(runsafe, engine, probe):
                  f"ptrace:{x32 + 521}") == dict.fromkeys(("getpid", "mount", "ptrace"), "ENOSYS")
 
 
+LEAVING = [call("setgroups", 0, 0, label="none"), call("setgroups", 1, BAD, label="one"),
+           call("setgroups", 2, BAD, label="two"), call("setgroups", BAD, BAD, label="many")]
+
+
+def test_a_workload_leaves_groups_that_it_does_not_have(runsafe, engine, probe):
+    """What celery --uid=1000 and others call first; the kernel asks for CAP_SETGID whatever the
+    list says. Where there is a further group nobody may believe to have left it."""
+    said = {"none": "OK", "one": "OK", "two": "EPERM", "many": "EPERM"}
+    assert probe(runsafe, engine, *LEAVING) == said
+    engine.set("process.user.additionalGids", [1000, 0])
+    assert probe(runsafe, engine, *LEAVING) == said
+    engine.set("process.user.additionalGids", [1000, 44])
+    assert set(probe(runsafe, engine, *LEAVING).values()) == {"EPERM"}
+
+
+def test_groups_are_the_kernels_where_the_workload_may_change_them(runsafe, engine, probe):
+    setgid = runsafe.with_options("--allow", "root", "--allow", "capability=CAP_SETGID")
+    assert probe(setgid, engine, *LEAVING[1:]) == {"one": "EFAULT", "two": "EFAULT",
+                                                   "many": "EINVAL"}
+    oci = runsafe.with_options("--policy", "oci")
+    engine.set("process.user", {"uid": 5003, "gid": 5003}).set("process.capabilities", {})
+    assert set(probe(oci, engine, *LEAVING).values()) == {"EPERM"}
+
+
 def test_seccomp_holds_in_every_child(runsafe, engine):
     out = runsafe.sh(engine, "sh -c 'sh -c \"grep -w Seccomp /proc/self/status\"'").out
     assert out.split() == ["Seccomp:", "2"]
