@@ -43,6 +43,26 @@ enum plan_mount_kind {
 	PLAN_MOUNT_REMOUNT  /* attributes of what is mounted there already */
 };
 
+/* An engine's named volume that becomes the workload's if it turns out to be new. Ids as the
+ * runtime sees them on the disk. */
+struct plan_volume {
+	int fd; /* its folder, O_PATH; -1 once it was looked at */
+	uid_t uid, root_uid;
+	gid_t gid, root_gid;
+};
+
+/* What the workload needs of a bind, and what it reads on its stderr where it may not. */
+struct plan_access {
+	const char *path;    /* in the container, clean */
+	bool is_file;	     /* to be read; else a folder, to be written in */
+	bool only_if_barren; /* said only of a folder that is empty, or can not be read either */
+	dev_t device; /* a later mount may hide it: nothing is said then */
+	ino_t inode;
+	const char *owner; /* "the volume belongs to 0:0 (mode 0755)" */
+	const char *who;   /* "1000:1000" */
+	const char *help;  /* "on the host: chown ..." */
+};
+
 struct plan_mount {
 	enum plan_mount_kind kind;
 	const char *label;	 /* "mounts[3]", "policy tmpfs /tmp": for messages */
@@ -64,6 +84,8 @@ struct plan_mount {
 	bool of_policy;		   /* config.json does not mount it */
 	bool owned;		   /* all of it, and the root, belong to the workload */
 	bool late_readonly;	   /* PLAN_MOUNT_NEW: /dev, read-only once the devices are in it */
+	struct plan_volume *volume; /* NULL: it stays whose it is */
+	struct plan_access *access; /* NULL: nothing to look at */
 };
 
 struct plan_device {
@@ -283,6 +305,14 @@ struct plan_input {
 int plan_make(struct arena *arena, const struct plan_input *in, struct plan *out,
 	      struct findings *findings, struct error *err);
 void plan_close(struct plan *plan);
+
+/*
+ * Gives engines' new named volumes to the workload: those that are empty, and belong to nobody but
+ * the container's root. Each is a finding; a failure is one, too, and no error: the workload reads
+ * then why it can not write. Once it is sure that the container is made.
+ */
+void plan_give_volumes(struct arena *arena, struct plan *plan, const char *policy,
+		       struct findings *findings);
 
 struct plan_exec_input {
 	const struct config *config; /* the container's, with the process to run */

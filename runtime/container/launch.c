@@ -341,6 +341,7 @@ int launch_make_room(struct launch *l, struct error *err)
 	ask_for_cgroup(l);
 	if (launch_choose_cgroup(l, err) < 0)
 		return -1;
+	plan_give_volumes(l->arena, plan, l->policy_name, &l->findings);
 	fill_state(l);
 	/* Before the cgroup is made: a delete after a crash has to know where it lies. */
 	if (container_write_state(l->arena, &l->container, err) < 0 ||

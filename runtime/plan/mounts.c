@@ -109,6 +109,7 @@ static int plan_bind(struct planner *p, const struct config_mount *mount,
 			     arena_printf(p->arena, "%s.options", m->label),
 			     "a bind mount has no use for \"%s\": passed over", words->data_text);
 	bool idmap = plan_idmap_wanted(mount, words);
+	plan_volume(p, mount, source, &st, idmap, m);
 	if (p->in->check_only)
 		return idmap ? plan_idmap(p, mount, words, m->label, -1) : 0;
 	m->tree = sys_clone_tree(source, words->recursive_bind);

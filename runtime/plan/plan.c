@@ -165,6 +165,10 @@ void plan_close(struct plan *plan)
 		fd_cleanup(&plan->mounts[i].tree);
 	for (size_t i = 0; i < plan->n_mounts; i++)
 		fd_cleanup(&plan->mounts[i].instead);
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		if (plan->mounts[i].volume)
+			fd_cleanup(&plan->mounts[i].volume->fd);
+	}
 	for (size_t i = 0; i < plan->n_devices; i++)
 		fd_cleanup(&plan->devices[i].tree);
 	fd_cleanup(&plan->rootfs_tree);

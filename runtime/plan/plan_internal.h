@@ -2,6 +2,8 @@
 #ifndef RUNSAFE_PLAN_INTERNAL_H
 #define RUNSAFE_PLAN_INTERNAL_H
 
+#include <sys/stat.h>
+
 #include "plan.h"
 
 struct planner {
@@ -48,6 +50,10 @@ int plan_mounts(struct planner *p);
  * NULL; and whether it does. */
 const struct config_mount *plan_mount_at(struct planner *p, const char *destination);
 bool plan_is_mounted(struct planner *p, const char *destination);
+/* volumes.c: what the workload does with a bind: whether it is to be given to it, and what is said
+ * where it can not write or read. source is the open source of mount, st what it is. */
+void plan_volume(struct planner *p, const struct config_mount *mount, int source,
+		 const struct stat *st, bool idmapped, struct plan_mount *m);
 /* binds.c */
 int plan_check_bind(struct planner *p, int source, const char *label, const char *text);
 /* The same for a new mount: a disk of the host's is no way around the rule. */

@@ -60,6 +60,8 @@ struct policy_mounts {
 	struct opt_bool nosuid_nodev;
 	struct opt_bool check_binds;
 	struct str_list allow_binds;
+	struct opt_bool give_new_volumes;
+	struct opt_bool explain_denied;
 };
 
 struct policy_namespaces {

@@ -153,6 +153,8 @@ int rule_mounts(struct apply *a)
 
 	a->out->check_binds = a->policy.mounts.check_binds.value;
 	a->out->no_setid_binds = a->policy.mounts.nosuid_nodev.value;
+	a->out->give_new_volumes = a->policy.mounts.give_new_volumes.value;
+	a->out->explain_denied = a->policy.mounts.explain_denied.value;
 	if (a->out->check_binds)
 		a->out->allowed_binds = a->policy.mounts.allow_binds;
 	if ((!a->out->check_binds && !a->out->no_setid_binds) || cfg->n_mounts == 0)

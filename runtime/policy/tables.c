@@ -105,6 +105,8 @@ static const struct json_field mounts_fields[] = {
     FIELD(policy_mounts, "nosuidNodev", JSON_OPT_BOOL, nosuid_nodev),
     FIELD(policy_mounts, "checkBinds", JSON_OPT_BOOL, check_binds),
     FIELD(policy_mounts, "allowBinds", JSON_STRING_LIST, allow_binds),
+    FIELD(policy_mounts, "giveNewVolumes", JSON_OPT_BOOL, give_new_volumes),
+    FIELD(policy_mounts, "explainDenied", JSON_OPT_BOOL, explain_denied),
     END,
 };
 static const struct json_table mounts_table = TABLE(policy_mounts, mounts_fields);

@@ -102,7 +102,7 @@ static bool taken_out(const char *name)
 
 /* `start` is over by then for the engine: whoever reads the workload's output reads it there. Parts
  * of it come from config.json: no byte may steer a terminal. */
-static void tell_as_workload(const struct error *err)
+void child_say(const struct error *err)
 {
 	char line[sizeof(err->text) + sizeof("runsafe: \n")];
 	int length = snprintf(line, sizeof(line), "runsafe: %s\n", err->text);
@@ -139,11 +139,11 @@ static void walk(struct child *child)
 
 	/* exec's runtime is this process's end as soon as it has the report. */
 	if (says && !fifo)
-		tell_as_workload(&err);
+		child_say(&err);
 	child_report(fifo ? child->plan->report : child->socket, &err);
 	/* Nobody may read there (SIGPIPE), or not soon: nothing that `start` should wait for. */
 	if (says && fifo)
-		tell_as_workload(&err);
+		child_say(&err);
 	_exit(err.exit_status ? err.exit_status : 1);
 }
 

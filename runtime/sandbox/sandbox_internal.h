@@ -61,6 +61,8 @@ extern const struct step sandbox_exec_steps[];
 /* child.c */
 int child_tell(struct child *child, enum message_kind kind, int fd);
 int child_wait_for_parent(struct child *child, struct error *err);
+/* One line on the workload's stderr, which is somebody else's then. */
+void child_say(const struct error *err);
 /* Never returns. stage is 0 for the first process of two, 1 for the one that becomes the workload.
  */
 _Noreturn void child_main(const struct plan *plan, int socket);
@@ -161,6 +163,8 @@ int interrupt_taken(int fd); /* the signal's number; 0: none is there */
 /* program.c */
 int step_descriptors(struct child *child, struct error *err);
 int step_program(struct child *child, struct error *err);
+/* volumes.c */
+int step_volumes(struct child *child, struct error *err);
 /* Waits at the gate, runs startContainer hooks, executes. Returns only on failure. */
 int program_execute(struct child *child, struct error *err);
 

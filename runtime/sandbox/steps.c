@@ -64,6 +64,8 @@ const struct step sandbox_steps[] = {
     {"no_new_privs", step_no_new_privileges},
     /* As the workload's user: what it may not execute is not there. */
     {"program", step_program},
+    /* As the workload, or it would not be its rights that are asked for. */
+    {"volumes", step_volumes},
     /* Last: the filter need not let through what set-up does. */
     {"seccomp", step_seccomp},
     {NULL, NULL},

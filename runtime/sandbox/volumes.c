@@ -1,0 +1,87 @@
+/* Whether the workload can do with its binds what they are there for; where not, it reads why. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "sandbox_internal.h"
+
+/* Of no use to who can not write there: nothing in it, or nothing that can be seen. */
+static bool is_barren(const char *path)
+{
+	_Alignas(struct dirent64) char entries[1024];
+	cleanup_fd int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+	long n;
+
+	if (folder < 0)
+		return errno == EACCES;
+	while ((n = syscall(SYS_getdents64, folder, entries, sizeof(entries))) > 0) {
+		for (long at = 0; at < n;) {
+			const struct dirent64 *entry = (const void *)(entries + at);
+
+			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+				return false;
+			at += entry->d_reclen;
+		}
+	}
+	return n == 0;
+}
+
+/* Nobody may read there, or not soon: nothing that a start should wait for, or end by. */
+static void say(const struct error *line)
+{
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+
+	if (poll(&out, 1, 0) != 1 || out.revents != POLLOUT)
+		return;
+	if (sigaction(SIGPIPE, &ignore, &before) < 0)
+		return;
+	child_say(line);
+	(void)sigaction(SIGPIPE, &before, NULL);
+}
+
+static void look(const struct plan_access *a)
+{
+	struct error line = ERROR_INIT;
+	struct stat st;
+
+	/* The raw call: glibc may put an answer of its own together, without capabilities. */
+	if (syscall(SYS_faccessat2, AT_FDCWD, a->path, a->is_file ? R_OK : W_OK | X_OK,
+		    AT_EACCESS) == 0)
+		return;
+	const int why = errno;
+	/* EPERM: an immutable one (chattr(1)). */
+	if ((why != EACCES && why != EROFS && why != EPERM) || stat(a->path, &st) < 0 ||
+	    st.st_dev != a->device || st.st_ino != a->inode ||
+	    (a->only_if_barren && !is_barren(a->path)))
+		return;
+	if (why == EROFS)
+		error_set(&line,
+			  "%s: its file system is read-only, and this workload, %s, can "
+			  "not write there",
+			  a->path, a->who);
+	else
+		error_set(&line, "%s: %s, and this workload, %s, can not %s; %s", a->path, a->owner,
+			  a->who, a->is_file ? "read it" : "write there", a->help);
+	say(&line);
+}
+
+/* It may be meant so: the workload starts all the same. */
+int step_volumes(struct child *child, struct error *err)
+{
+	const struct plan *plan = child->plan;
+
+	(void)err;
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		if (plan->mounts[i].access)
+			look(plan->mounts[i].access);
+	}
+	return 0;
+}
