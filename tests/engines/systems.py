@@ -19,6 +19,17 @@ IMAGES = {
 STORE = ("--storage-driver", "overlay", "--storage-opt", f"additionalimagestore={STORAGE}")
 
 
+def store_for(uid, first):
+    """The same for an ordinary user: the images are shown to him as his own, with `first` as the
+    first of his subordinate ids, since nobody but root may look at root's."""
+    place = pathlib.Path(f"/srv/systems-{uid}")
+    if not place.exists():
+        place.mkdir()
+        ids = f"X-mount.idmap=b:0:{uid}:1 b:1:{first}:65535"
+        run("mount", "--bind", "-o", ids, STORAGE, place)
+    return (*STORE[:-1], f"additionalimagestore={place}")
+
+
 def archive(system):
     """A file with a system's images as `docker save` writes them, under Docker's names; made once."""
     path = pathlib.Path("/var/tmp") / f"{system}.tar"
