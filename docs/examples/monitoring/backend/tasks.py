@@ -5,13 +5,24 @@ import os
 
 import redis
 from celery import Celery
+from celery.backends.redis import RedisBackend
 
 import store
 
 CACHE = os.environ.get("CACHE_URL", "redis://cache:6379/0")
 LATEST = "report:latest"
 
-app = Celery("tasks", broker=CACHE, backend=CACHE)
+
+
+class Results(RedisBackend):
+    """Results are asked for, not waited for: nobody subscribes to that of a task. redis-py 6.1 hangs
+    for ever in a subscription whose Redis was restarted."""
+
+    def on_task_call(self, producer, task_id):
+        pass
+
+
+app = Celery("tasks", broker=CACHE, backend="tasks:Results+" + CACHE)
 app.conf.update(
     broker_connection_retry_on_startup=True,
     result_expires=3600,
