@@ -243,7 +243,7 @@ def assert_networks(system):
     published."""
     where = {part: addresses(system, part) for part in PARTS}
     assert len(where["backend"]) == 2
-    for part in ("database", "cache", "worker", "frontend"):
+    for part in ("database", "cache", "worker"):
         assert len(where[part]) == 1, where
     for part in ("database", "cache"):
         port = PORTS[part]
