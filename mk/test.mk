@@ -70,6 +70,12 @@ bench-engines: all
 	@tests/install-deps build test vm
 	@tests/bench/engines $(ROUNDS)
 
+# How fast the services of docs/examples are beside runc and crun, in turn: make bench-systems ROUNDS=11
+.PHONY: bench-systems
+bench-systems: all
+	@tests/install-deps build test vm
+	@tests/bench/systems $(ROUNDS)
+
 # The tests that tests/conformance/requirements names, here and now, and what came of each. The table
 # in docs is made by `make check`, in the virtual machine, where all of them can run.
 .PHONY: conformance
