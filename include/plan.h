@@ -61,6 +61,7 @@ struct plan_access {
 	const char *owner; /* "the volume belongs to 0:0 (mode 0755)" */
 	const char *who;   /* "1000:1000" */
 	const char *help;  /* "on the host: chown ..." */
+	int denied;	   /* the sandbox's own: errno */
 };
 
 struct plan_mount {

@@ -300,6 +300,9 @@ static const char *help_text(struct planner *p, const struct stat *st, uint32_t 
 	if (is_engines_secret(source))
 		return arena_printf(p->arena, "name its user: --secret NAME,uid=%u,gid=%u",
 				    p->plan->uid, p->plan->gid);
+	if (strstr(source, "/kubelet/pods/"))
+		return arena_printf(p->arena, "in the pod's spec: securityContext: {fsGroup: %u}",
+				    p->plan->gid);
 	if (!*command)
 		return "an access control list of it says no: getfacl(1)";
 	/* Another service's: that one shall not lose it. */

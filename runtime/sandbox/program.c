@@ -168,6 +168,7 @@ int program_execute(struct child *child, struct error *err)
 		return -1;
 	if (plan->listen_pid)
 		snprintf(plan->listen_pid, sizeof("0123456789"), "%d", getpid());
+	volumes_say(plan);
 	execve(child->program, plan->argv, plan->envp);
 	return tell(err, plan->argv[0], errno);
 }

@@ -163,8 +163,10 @@ int interrupt_taken(int fd); /* the signal's number; 0: none is there */
 /* program.c */
 int step_descriptors(struct child *child, struct error *err);
 int step_program(struct child *child, struct error *err);
-/* volumes.c */
+/* volumes.c: the step finds out, by the rights that the workload has; it is said once the gate is
+ * open, when an engine has begun to listen. */
 int step_volumes(struct child *child, struct error *err);
+void volumes_say(const struct plan *plan);
 /* Waits at the gate, runs startContainer hooks, executes. Returns only on failure. */
 int program_execute(struct child *child, struct error *err);
 

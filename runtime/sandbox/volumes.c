@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -33,23 +32,8 @@ static bool is_barren(const char *path)
 	return n == 0;
 }
 
-/* Nobody may read there, or not soon: nothing that a start should wait for, or end by. */
-static void say(const struct error *line)
+static void look(struct plan_access *a)
 {
-	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-	struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-
-	if (poll(&out, 1, 0) != 1 || out.revents != POLLOUT)
-		return;
-	if (sigaction(SIGPIPE, &ignore, &before) < 0)
-		return;
-	child_say(line);
-	(void)sigaction(SIGPIPE, &before, NULL);
-}
-
-static void look(const struct plan_access *a)
-{
-	struct error line = ERROR_INIT;
 	struct stat st;
 
 	/* The raw call: glibc may put an answer of its own together, without capabilities. */
@@ -62,18 +46,9 @@ static void look(const struct plan_access *a)
 	    st.st_dev != a->device || st.st_ino != a->inode ||
 	    (a->only_if_barren && !is_barren(a->path)))
 		return;
-	if (why == EROFS)
-		error_set(&line,
-			  "%s: its file system is read-only, and this workload, %s, can "
-			  "not write there",
-			  a->path, a->who);
-	else
-		error_set(&line, "%s: %s, and this workload, %s, can not %s; %s", a->path, a->owner,
-			  a->who, a->is_file ? "read it" : "write there", a->help);
-	say(&line);
+	a->denied = why;
 }
 
-/* It may be meant so: the workload starts all the same. */
 int step_volumes(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
@@ -84,4 +59,35 @@ int step_volumes(struct child *child, struct error *err)
 			look(plan->mounts[i].access);
 	}
 	return 0;
+}
+
+/* Nobody may read there, or not soon: nothing that a start should wait for, or end by (SIGPIPE).
+ * An engine's filter that knows no poll(2) is no reason to try. */
+static bool is_read(void)
+{
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 1 && out.revents == POLLOUT;
+}
+
+/* It may be meant so: the workload starts all the same. */
+void volumes_say(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		const struct plan_access *a = plan->mounts[i].access;
+		struct error line = ERROR_INIT;
+
+		if (!a || !a->denied || !is_read())
+			continue;
+		if (a->denied == EROFS)
+			error_set(&line,
+				  "%s: its file system is read-only, and this workload, %s, can "
+				  "not write there",
+				  a->path, a->who);
+		else
+			error_set(&line, "%s: %s, and this workload, %s, can not %s; %s", a->path,
+				  a->owner, a->who, a->is_file ? "read it" : "write there",
+				  a->help);
+		child_say(&line);
+	}
 }

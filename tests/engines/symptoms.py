@@ -81,9 +81,10 @@ class Case:
                            "sh", "-c", script, **more)
 
     def says(self, words, script, *options, **more):
-        """The container fails, and these words are what one reads."""
+        """The container fails, and these words are what one reads. Returns all of it."""
         done = self.run(script, *options, check=False, **more)
         assert done.status != 0 and words in done.out + done.err, done
+        return done
 
     def works(self, script, *options, **more):
         """It ends with 0; its standard output."""

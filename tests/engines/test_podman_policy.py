@@ -214,9 +214,9 @@ def test_nginx_serves_with_two_tmpfs(podman):
     assert "<title>Welcome to nginx!" in said.out
 
 
-def test_a_workload_keeps_what_it_writes_in_a_volume_of_its_user(podman):
-    """redis: "Failed opening the temp RDB file ... Permission denied". Podman gives a new volume to
-    the user that --user names; without, to root, whom nobody is."""
+def test_a_workload_keeps_what_it_writes_in_a_new_volume(podman):
+    """Podman makes it for the user that --user names; without, for root, and runsafe gives it to
+    who took root's place."""
     image = podman.image("apps")
 
     def redis(*options, do, **more):
@@ -224,7 +224,6 @@ def test_a_workload_keeps_what_it_writes_in_a_volume_of_its_user(podman):
                   f"{do}; cat /tmp/log")
         return podman("run", "--rm", "--timeout", "30", *options, image, *sh(script), **more).out
 
-    assert "Permission denied" in redis("-v", "v1:/data", do="redis-cli set a b; redis-cli save")
-    redis("--user", "1000:1000", "-v", "v2:/data",
-          do="redis-cli set a kept; redis-cli shutdown save")
-    assert "kept\n" in redis("-v", "v2:/data", do="redis-cli get a")
+    for options in (["-v", "v1:/data"], ["--user", "1000:1000", "-v", "v2:/data"]):
+        redis(*options, do="redis-cli set a kept; redis-cli shutdown save")
+        assert "kept\n" in redis(*options[-2:], do="redis-cli get a")

@@ -159,6 +159,11 @@ def test_secrets_are_files_and_variables_that_the_workload_can_read(podman, go, 
                do=sh("ls -n /run/secrets; cat /run/secrets/*"))
     assert "-r--------" in owned and owned.endswith("hush")
     assert go("--secret", "s1,target=/opt/x/s", do=("cat", "/opt/x/s")) == "hush"
+    if runtime == "runsafe":
+        done = podman("run", "--rm", "--secret", "s1,mode=0400", podman.image("busybox"),
+                      "cat", "/run/secrets/s1", runtime=runtime, check=1)
+        assert "Permission denied" in done.err
+        assert "can not read it; name its user: --secret NAME,uid=1000,gid=1000\n" in done.err
 
 
 @alike

@@ -121,12 +121,30 @@ def test_the_rootfs_of_another_user_can_be_let_written(symptom):
     assert symptom.works(script, flags=["allow=rootfs-writable", *ENTRYPOINT]) == "written"
 
 
-def test_a_volume_belongs_to_root(symptom):
+def test_a_volume_belongs_to_somebody_else(symptom):
     script = "touch /data/x && echo written"
-    symptom.says("touch: /data/x: Permission denied", script, "-v=symptom:/data")
-    # A new one goes to --user, one that has files to :U.
-    assert symptom.works(script, "--user=1000:1000", "-v=symptom-new:/data") == "written"
-    assert symptom.works(script, "--user=1000:1000", "-v=symptom:/data:U") == "written"
+    assert symptom.works(script, "-v=symptom-new:/data") == "written"
+    symptom.run("touch /data/old", "-v=symptom:/data", runtime="runsafe-oci")
+    done = symptom.says("touch: /data/x: Permission denied", script, "-v=symptom:/data")
+    line = next(line for line in done.err.splitlines() if line.startswith("runsafe: "))
+    assert "/data: the volume belongs to 0:0 (mode 0755), and this workload, 1000:1000" in line
+    run("sh", "-c", line.rpartition("on the host: ")[2])
+    assert symptom.works(script, "-v=symptom:/data") == "written"
+    # Or, each time: Podman does it, and has to know the user.
+    assert symptom.works(script, "--user=1001:1001", "-v=symptom:/data:U") == "written"
+
+
+def test_a_rootless_volume_belongs_to_somebody_else(max_symptom):
+    """Its ids are those of the user's namespace, so the line goes through podman unshare."""
+    script = "touch /data/x && echo written"
+    assert max_symptom.works(script, "-v=symptom-new:/data") == "written"
+    max_symptom.run("touch /data/old", "-v=symptom:/data", runtime="runsafe-oci")
+    done = max_symptom.says("touch: /data/x: Permission denied", script, "-v=symptom:/data")
+    line = next(line for line in done.err.splitlines() if line.startswith("runsafe: "))
+    command = line.rpartition("on the host: podman ")[2].split()
+    assert command[:3] == ["unshare", "chown", "-hR"], line
+    max_symptom.podman(*command)
+    assert max_symptom.works(script, "-v=symptom:/data") == "written"
 
 
 def test_a_folder_of_the_host_is_somebodys(symptom):

@@ -1,9 +1,14 @@
 """New named volumes become the workload's, and what it can not write or read is said so
 (docs/policy.md, mounts.giveNewVolumes and mounts.explainDenied)."""
 
+import contextlib
+import fcntl
 import json
 import os
+import pathlib
+import struct
 import subprocess
+import time
 
 import pytest
 
@@ -91,19 +96,61 @@ def test_the_first_of_two_that_start_at_once_gets_it(runsafe, new_bundle, volume
     assert wrote == [owner(volume)[0]]
 
 
-def test_while_the_volume_is_locked_nothing_is_given(runsafe, bundle, volume):
-    """Whoever holds the lock is giving it to somebody: a start waits a second, and goes on."""
-    held = subprocess.Popen(["flock", str(volume.parent), "sh", "-c", "echo held; exec sleep 60"],
-                            stdout=subprocess.PIPE, text=True)
-    try:
-        assert held.stdout.readline() == "held\n"
-        result = runsafe.run(use(bundle, volume).sh("id -u"))
-        assert result.out == "1000\n"
-        assert "could not change (Resource temporarily unavailable)" in result.err
-        assert owner(volume) == (0, 0)
-    finally:
-        held.kill()
-        held.communicate()
+@pytest.fixture
+def locked(volume):
+    """Somebody is just giving the volume away."""
+    lock = os.open(volume.parent, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    yield lambda: fcntl.flock(lock, fcntl.LOCK_UN)
+    os.close(lock)
+
+
+def waits_for_the_lock(pid, volume):
+    """The folder above, which is locked, stays open; before that it is only looked at."""
+    def is_open():
+        with contextlib.suppress(OSError):
+            return str(volume.parent) in map(os.readlink, pathlib.Path(f"/proc/{pid}/fd").iterdir())
+        return False
+
+    return harness.wait_for(is_open) and (time.sleep(0.05), is_open())[1]
+
+
+def test_while_the_volume_is_locked_nothing_is_given(runsafe, bundle, volume, locked):
+    """A start waits a second for the lock, and goes on without it."""
+    result = runsafe.run(use(bundle, volume).sh("id -u"))
+    assert result.out == "1000\n"
+    assert "could not change (Resource temporarily unavailable)" in result.err
+    assert owner(volume) == (0, 0)
+
+
+@pytest.mark.parametrize("change", ["owner", "file", "folder"])
+def test_what_changes_before_the_lock_is_there_counts(runsafe, bundle, volume, locked, change):
+    """Another one was given it, has written to it, or another folder lies at its path now."""
+    process = runsafe.start_process("run", "-b", use(bundle, volume).sh("id -u").path, runsafe.id())
+    assert waits_for_the_lock(process.pid, volume)
+    if change == "owner":
+        os.chown(volume, 999, 999)
+    elif change == "file":
+        (volume / "file").touch()
+    else:
+        volume.rename(volume.parent / "before")
+        volume.mkdir()
+    before = owner(volume)
+    locked()
+    out, err = process.communicate(timeout=harness.TIME_LIMIT)
+    assert out == "1000\n", err
+    assert owner(volume) == before
+
+
+def test_a_workload_can_not_lock_a_volume_to_stop_others(runsafe, bundle, new_bundle, volume):
+    """The lock is on the folder above, which no container sees."""
+    (volume / "file").touch()
+    use(bundle, volume).sh("flock /data sleep 1000")
+    name = runsafe.id()
+    runsafe("create", "-b", bundle.path, name)
+    runsafe.start(name)
+    (volume / "file").unlink()
+    assert runsafe.sh(use(new_bundle("second"), volume), WRITES).out == "1000:1000\n"
 
 
 # --- what is not
@@ -266,6 +313,18 @@ def test_in_a_user_namespace_a_volume_of_the_hosts_root_stays(runsafe, bundle, v
         f"to be read, run this as the same user, or on the host: chown -hR 301000:301000 {volume}\n")
 
 
+def test_a_volume_with_mapped_ids_of_its_own_stays(runsafe, bundle, volume):
+    """Whose it is inside says its mapping."""
+    use(bundle, volume, "idmap")
+    lines = [{"containerID": 0, "hostID": 5000, "size": 65536}]
+    bundle.config["mounts"][-1].update(uidMappings=lines, gidMappings=lines)
+    result = runsafe.run(bundle.write().sh("id -u"))
+    if "does not support" in result.err:
+        pytest.skip("NEEDS ID-MAPPED MOUNTS: not on this file system")
+    assert result.out == "1000\n", result
+    assert owner(volume) == (0, 0)
+
+
 # --- what is said
 
 def said(program, bundle, source, *options, destination="/data"):
@@ -383,7 +442,6 @@ def test_an_access_control_list_is_asked_too(runsafe, bundle, volume):
     os.chown(volume, 999, 999)
     try:
         # system.posix_acl_access: user 1000 may; acl(5), linux/posix_acl_xattr.h.
-        import struct
         entries = [(1, 7, 0xffffffff), (2, 7, 1000), (4, 5, 0xffffffff), (16, 7, 0xffffffff),
                    (32, 5, 0xffffffff)]
         os.setxattr(volume, "system.posix_acl_access", struct.pack("<I", 2) + b"".join(
@@ -401,12 +459,18 @@ def test_a_terminal_reads_no_control_bytes(runsafe, bundle, folder):
     assert line.isprintable() or line[:-1].isprintable()
 
 
-def test_exec_says_nothing(runsafe, bundle, volume):
+def test_it_is_said_at_the_start_and_not_by_exec(runsafe, bundle, volume):
+    """An engine may listen only from then on (Podman); by create nothing is written."""
     os.chown(volume, 999, 999)
+    use(bundle, volume).args("sleep", "1000")
     name = runsafe.id()
-    created = runsafe("create", "-b", use(bundle, volume).args("sleep", "1000").path, name)
-    assert created.err.startswith("runsafe: /data: the volume belongs to 999:999"), created
-    runsafe.start(name)
+    with open(runsafe.folder / "said", "w+", encoding="utf-8") as said_there:
+        subprocess.run(runsafe.command("create", "-b", bundle.path, name), stderr=said_there,
+                       stdout=subprocess.DEVNULL, check=True)
+        assert (runsafe.folder / "said").read_text() == ""
+        runsafe.start(name)
+        assert (runsafe.folder / "said").read_text().startswith(
+            "runsafe: /data: the volume belongs to 999:999")
     result = runsafe("exec", name, "id", "-u")
     assert (result.out, result.err) == ("1000\n", "")
 
