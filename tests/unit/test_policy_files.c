@@ -116,6 +116,11 @@ static void mounts_are_nosuid_and_nodev(void **state)
 	    {MOUNT("//dev/.", "tmpfs", ""), "nosuid,noexec", false},
 	    {MOUNT("/dev/pts", "devpts", ""), "nosuid,noexec", false},
 	    {MOUNT("/dev/shm", "tmpfs", ""), "nosuid,nodev", false},
+	    /* Podman's --read-only, and --tmpfs /tmp:exec. */
+	    {MOUNT("/tmp/", "tmpfs", "\"rw\""), "rw,noexec,nosuid,nodev", true},
+	    {MOUNT("/tmp", "tmpfs", "\"exec\""), "exec,nosuid,nodev", false},
+	    {MOUNT("/tmp", "tmpfs", "\"noexec\""), "noexec,nosuid,nodev", false},
+	    {MOUNT("/tmp", "bind", "\"bind\""), "bind,nosuid,nodev", false},
 	};
 
 	(void)state;
@@ -135,6 +140,16 @@ static void mounts_are_nosuid_and_nodev(void **state)
 
 		assert_int_equal(o->findings.n, 0);
 	}
+}
+
+static void a_tmpfs_on_tmp_may_execute_where_the_policys_own_may(void **state)
+{
+	struct parts parts = MOUNT("/tmp", "tmpfs", "");
+
+	(void)state;
+	assert_true(has(accepted("default", &parts, NULL), "noexec"));
+	assert_true(has(accepted("default", &parts, "tmpfs=/tmp"), "noexec"));
+	assert_false(has(accepted("default", &parts, "tmpfs=/tmp:exec"), "noexec"));
 }
 
 static void a_bound_device_works(void **state)
@@ -161,6 +176,20 @@ static void binds_are_for_plan_to_look_at(void **state)
 	assert_string_equal(o->hard.allowed_binds.items[0], "/run/docker.sock");
 	assert_true(accepted("strict", &parts, NULL)->hard.check_binds);
 	assert_false(accepted("oci", &parts, NULL)->hard.check_binds);
+}
+
+static void volumes_are_given_and_explained_but_under_oci(void **state)
+{
+	struct parts parts = {.root = NULL};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		const char *name = (const char *const[]){"default", "strict", "oci"}[i];
+		struct outcome *o = accepted(name, &parts, NULL);
+
+		assert_int_equal(o->hard.give_new_volumes, i < 2);
+		assert_int_equal(o->hard.explain_denied, i < 2);
+	}
 }
 
 static void the_usual_paths_are_masked(void **state)
@@ -273,8 +302,10 @@ int main(void)
 	    cmocka_unit_test_teardown(more_places_by_name, free_arena),
 	    cmocka_unit_test_teardown(propagation_stays_in_the_container, free_arena),
 	    cmocka_unit_test_teardown(mounts_are_nosuid_and_nodev, free_arena),
+	    cmocka_unit_test_teardown(a_tmpfs_on_tmp_may_execute_where_the_policys_own_may, free_arena),
 	    cmocka_unit_test_teardown(a_bound_device_works, free_arena),
 	    cmocka_unit_test_teardown(binds_are_for_plan_to_look_at, free_arena),
+	    cmocka_unit_test_teardown(volumes_are_given_and_explained_but_under_oci, free_arena),
 	    cmocka_unit_test_teardown(the_usual_paths_are_masked, free_arena),
 	    cmocka_unit_test_teardown(devices_are_the_default_set, free_arena),
 	};
