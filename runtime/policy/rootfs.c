@@ -120,6 +120,32 @@ static bool harden_mount(struct apply *a, struct config_mount *m, const char *pa
 	return added;
 }
 
+/* Podman's own tmpfs on /tmp (--read-only, --tmpfs) says neither exec nor noexec: what is not asked
+ * for is not given where the policy would have mounted one itself. */
+static void harden_tmpfs(struct apply *a, struct config_mount *m, const char *path)
+{
+	static const char *const said[] = {"exec", "rexec", "noexec", "rnoexec"};
+	const struct policy_rootfs *rootfs = &a->policy.rootfs;
+	char *place = path_normal(a->arena, m->destination);
+	bool meant = false;
+
+	if (!word_is(m->type, "tmpfs"))
+		return;
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+		if (str_list_has(&m->options, said[i]))
+			return;
+	for (size_t i = 0; i < rootfs->n_tmpfs; i++) {
+		const struct policy_tmpfs *t = &rootfs->tmpfs[i];
+
+		meant |= word_is(place, t->path) && !t->exec.value &&
+			 (!t->enabled.set || t->enabled.value);
+	}
+	if (!meant)
+		return;
+	(void)force_flag(a, m, path, false, &noexec);
+	changed(a, path, "a tmpfs on %s that says neither exec nor noexec: made noexec", place);
+}
+
 /*
  * Where a container joins a pod's user namespace, Podman takes the host's /sys for all that the
  * kernel would let it have, although the network is the pod's own: there it can have a sysfs.
@@ -167,6 +193,7 @@ int rule_mounts(struct apply *a)
 
 		if (a->out->check_binds)
 			take_own_sysfs(a, &mounts[i], path);
+		harden_tmpfs(a, &mounts[i], path);
 		if (!a->out->no_setid_binds)
 			continue;
 		n_added += harden_mount(a, &mounts[i], path) ? 1 : 0;
