@@ -342,8 +342,7 @@ int step_mounts(struct child *child, struct error *err)
 	for (size_t i = 0; i < plan->n_mounts; i++) {
 		const struct plan_mount *m = &plan->mounts[i];
 
-		if (m->readonly_last &&
-		    sys_set_attr(m->tree, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
+		if (m->readonly_last && sys_set_attr(m->tree, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
 			return error_errno(err, errno, "%s: making %s read-only", m->label,
 					   m->destination);
 	}
