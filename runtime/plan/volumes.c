@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -183,44 +182,6 @@ void plan_give_volumes(struct arena *arena, struct plan *plan, const char *polic
 	}
 }
 
-static bool map_id(const struct config_id_mapping *items, size_t n, uint32_t id, uint32_t *out)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (id >= items[i].container_id && id - items[i].container_id < items[i].size) {
-			*out = id - items[i].container_id + items[i].host_id;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* An id of the container's as the runtime sees it on a disk. False: only the namespace knows. */
-static bool on_disk(const struct planner *p, bool of_groups, uint32_t id, uint32_t *out)
-{
-	const struct config_linux *l = &p->config->linux_;
-
-	*out = id;
-	if (!p->plan->user_namespace || p->plan->entered_user_namespace)
-		return true;
-	/* A mapping beside a namespace that is joined means nothing (plan/namespaces.c). */
-	if (!(p->plan->clone_flags & CLONE_NEWUSER))
-		return false;
-	return of_groups ? map_id(l->gid_mappings, l->n_gid_mappings, id, out)
-			 : map_id(l->uid_mappings, l->n_uid_mappings, id, out);
-}
-
-/* What the runtime sees on a disk, as the host's root would say it. */
-static uint32_t on_host(const struct planner *p, bool of_groups, uint32_t id)
-{
-	const struct config_linux *l = &p->config->linux_;
-	uint32_t out = id;
-
-	if (p->plan->entered_user_namespace)
-		(void)(of_groups ? map_id(l->gid_mappings, l->n_gid_mappings, id, &out)
-				 : map_id(l->uid_mappings, l->n_uid_mappings, id, &out));
-	return out;
-}
-
 static bool is_readonly(const struct plan_mount *m)
 {
 	return ((m->attr.set & ~m->attr.clear) | m->attr.recursive_set) & MOUNT_ATTR_RDONLY;
@@ -231,9 +192,9 @@ static void plan_gift(struct planner *p, int source, struct plan_mount *m)
 	const struct plan *plan = p->plan;
 	struct plan_volume v;
 
-	if (plan->uid == 0 || !on_disk(p, false, plan->uid, &v.uid) ||
-	    !on_disk(p, true, plan->gid, &v.gid) || !on_disk(p, false, 0, &v.root_uid) ||
-	    !on_disk(p, true, 0, &v.root_gid) || v.uid == v.root_uid)
+	if (plan->uid == 0 || !plan_on_disk(p, false, plan->uid, &v.uid) ||
+	    !plan_on_disk(p, true, plan->gid, &v.gid) || !plan_on_disk(p, false, 0, &v.root_uid) ||
+	    !plan_on_disk(p, true, 0, &v.root_gid) || v.uid == v.root_uid)
 		return;
 	v.fd = fcntl(source, F_DUPFD_CLOEXEC, 3);
 	if (v.fd < 0)
@@ -281,9 +242,9 @@ static const char *commands(struct planner *p, const struct stat *st, uint32_t u
 	const char *owner = "", *mode = "";
 
 	/* -h: who had the volume before may have left symlinks in it. */
-	if (on_host(p, false, st->st_uid) != uid && folder)
+	if (plan_on_host(p, false, st->st_uid) != uid && folder)
 		owner = arena_printf(p->arena, "%schown -hR %u:%u %s", where, uid, gid, word);
-	else if (on_host(p, false, st->st_uid) != uid)
+	else if (plan_on_host(p, false, st->st_uid) != uid)
 		owner = arena_printf(p->arena, "%schown %u %s", where, uid, word);
 	if ((st->st_mode & needed) != needed)
 		mode = arena_printf(p->arena, "%schmod u+%s %s", where, folder ? "rwx" : "r", word);
@@ -306,8 +267,8 @@ static const char *help_text(struct planner *p, const struct stat *st, uint32_t 
 	if (!*command)
 		return "an access control list of it says no: getfacl(1)";
 	/* Another service's: that one shall not lose it. */
-	if (S_ISDIR(st->st_mode) && on_disk(p, false, 0, &root) && st->st_uid != root &&
-	    on_host(p, false, st->st_uid) != uid)
+	if (S_ISDIR(st->st_mode) && plan_on_disk(p, false, 0, &root) && st->st_uid != root &&
+	    plan_on_host(p, false, st->st_uid) != uid)
 		other = "mount it read-only (:ro) if it is only to be read, run this as the same "
 			"user, or ";
 	return arena_printf(p->arena, "%son the host: %s", other, command);
@@ -320,25 +281,40 @@ static const char *kind_text(const struct stat *st, bool volume)
 	return volume ? "the volume" : "the host's folder";
 }
 
-static void explain(struct planner *p, const struct config_mount *mount, const struct stat *st,
-		    bool volume, struct plan_access *a)
+/* For people, who are elsewhere: config.json's path may be one from the bundle. */
+static const char *full_path(struct planner *p, const struct config_mount *mount, int source)
+{
+	char path[PATH_MAX];
+	ssize_t length = -1;
+
+	if (mount->source[0] != '/')
+		length = readlinkat(p->plan->proc, arena_printf(p->arena, "self/fd/%d", source),
+				    path, sizeof(path) - 1);
+	if (length < 0)
+		return mount->source;
+	path[length] = '\0';
+	return arena_strdup(p->arena, path);
+}
+
+static void explain(struct planner *p, const char *source, const struct stat *st, bool volume,
+		    struct plan_access *a)
 {
 	const struct plan *plan = p->plan;
 	uint32_t uid, gid;
 
 	a->owner = arena_printf(p->arena, "%s belongs to %u:%u (mode %04o)", kind_text(st, volume),
-				on_host(p, false, st->st_uid), on_host(p, true, st->st_gid),
-				st->st_mode & 07777);
+				plan_on_host(p, false, st->st_uid),
+				plan_on_host(p, true, st->st_gid), st->st_mode & 07777);
 	a->who = arena_printf(p->arena, "%u:%u", plan->uid, plan->gid);
-	if (!on_disk(p, false, plan->uid, &uid) || !on_disk(p, true, plan->gid, &gid)) {
+	if (!plan_on_disk(p, false, plan->uid, &uid) || !plan_on_disk(p, true, plan->gid, &gid)) {
 		a->help = "it is to belong to what its user namespace maps that to";
 		return;
 	}
-	uid = on_host(p, false, uid);
-	gid = on_host(p, true, gid);
+	uid = plan_on_host(p, false, uid);
+	gid = plan_on_host(p, true, gid);
 	if (uid != plan->uid || gid != plan->gid)
 		a->who = arena_printf(p->arena, "%s (%u:%u on the host)", a->who, uid, gid);
-	a->help = help_text(p, st, uid, gid, mount->source);
+	a->help = help_text(p, st, uid, gid, source);
 }
 
 static bool is_below(const char *path, const char *folder)
@@ -388,5 +364,5 @@ void plan_volume(struct planner *p, const struct config_mount *mount, int source
 	    .device = st->st_dev,
 	    .inode = st->st_ino,
 	};
-	explain(p, mount, st, volume, m->access);
+	explain(p, full_path(p, mount, source), st, volume, m->access);
 }

@@ -402,6 +402,13 @@ def test_an_empty_folder_of_the_hosts_is_said_to_be(runsafe, bundle, folder):
         f"1000:1000, can not write there; on the host: chown -hR 1000:1000 {folder}/data\n")
 
 
+def test_a_folder_that_is_named_from_the_bundle_is_said_with_its_whole_path(runsafe, bundle):
+    """Who reads the line is somewhere else."""
+    (bundle.path / "data").mkdir()
+    assert said(runsafe, bundle, "data").endswith(
+        f"on the host: chown -hR 1000:1000 {bundle.path.resolve()}/data\n")
+
+
 def test_a_folder_of_the_hosts_that_nobody_may_enter_is_said_to_be(runsafe, bundle, folder):
     (folder / "data").mkdir(mode=0o700)
     (folder / "data/file").touch()
@@ -426,7 +433,7 @@ def test_what_engines_mount_for_themselves_is_not_worth_a_word(runsafe, bundle, 
 def test_what_another_mount_hides_is_not_worth_a_word(runsafe, bundle, volume):
     os.chown(volume, 999, 999)
     use(bundle, volume)
-    bundle.mount(destination="/data", type="tmpfs", source="tmpfs", options=["mode=1777"])
+    bundle.mount(destination="/data", type="tmpfs", source="tmpfs", options=["mode=0555"])
     result = runsafe.run(bundle.sh("id -u"))
     assert (result.out, result.err) == ("1000\n", "")
 
