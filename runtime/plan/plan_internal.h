@@ -50,6 +50,10 @@ int plan_mounts(struct planner *p);
  * NULL; and whether it does. */
 const struct config_mount *plan_mount_at(struct planner *p, const char *destination);
 bool plan_is_mounted(struct planner *p, const char *destination);
+/* host_ids.c: an id of the container's as the runtime sees it on a disk; false: only its user
+ * namespace knows. And one from a disk as the host's root would say it. */
+bool plan_on_disk(struct planner *p, bool of_groups, uint32_t id, uint32_t *out);
+uint32_t plan_on_host(const struct planner *p, bool of_groups, uint32_t id);
 /* volumes.c: what the workload does with a bind: whether it is to be given to it, and what is said
  * where it can not write or read. source is the open source of mount, st what it is. */
 void plan_volume(struct planner *p, const struct config_mount *mount, int source,

@@ -52,13 +52,14 @@ static bool is_volume(struct planner *p, const struct config_mount *mount, int s
 	return strcmp(path, mount->source) == 0;
 }
 
-/* Not the runtime's id, nor root's, or a folder that others may write to: somebody else could have
- * put another folder in the volume's place. */
-static bool is_kept(int folder)
+/* Not the runtime's, root's or the container's own root's (Podman's are), or a folder that others
+ * may write to: somebody else could have put another folder in the volume's place. */
+static bool is_kept(const struct plan_volume *v, int folder)
 {
 	struct stat st;
 
-	return fstat(folder, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0) &&
+	return fstat(folder, &st) == 0 &&
+	       (st.st_uid == geteuid() || st.st_uid == 0 || st.st_uid == v->root_uid) &&
 	       !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
@@ -73,12 +74,12 @@ static bool same_mount(int a, int b)
 
 /* A driver's mount on it is a folder of the host, or another machine's: not a new one of the
  * engine's. Takes what is above by "..", so it is the volume's own, whatever lies at its path. */
-static bool lies_well(int volume)
+static bool lies_well(const struct plan_volume *v, int volume)
 {
 	cleanup_fd int above = openat(volume, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_fd int top = above < 0 ? -1 : openat(above, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	return top >= 0 && is_kept(above) && is_kept(top) && same_mount(volume, above) &&
+	return top >= 0 && is_kept(v, above) && is_kept(v, top) && same_mount(volume, above) &&
 	       same_mount(volume, top);
 }
 
@@ -139,7 +140,7 @@ static int give(const struct plan *plan, const struct plan_volume *v)
 {
 	cleanup_fd int folder = open_folder(plan, v);
 
-	if (folder < 0 || !lies_well(folder) || !is_new(v, folder))
+	if (folder < 0 || !lies_well(v, folder) || !is_new(v, folder))
 		return 0;
 	cleanup_fd int locked = lock(folder);
 	if (locked < 0)
@@ -204,7 +205,7 @@ static void plan_gift(struct planner *p, int source, struct plan_mount *m)
 	if (!p->in->check_only)
 		return;
 	cleanup_fd int folder = open_folder(plan, &v);
-	if (folder >= 0 && lies_well(folder) && is_new(&v, folder))
+	if (folder >= 0 && lies_well(&v, folder) && is_new(&v, folder))
 		findings_add(p->findings, FINDING_CHANGED,
 			     arena_printf(p->arena, "%s.source", m->label), "%s",
 			     given_text(p->arena, &v, p->hardening->policy));

@@ -99,6 +99,17 @@ def test_a_named_volume_belongs_to_its_first_user(podman, go, runtime):
     assert go("-v", "v3:/data", do=write).text == "written"
 
 
+@pytest.mark.runtimes("runsafe", "runsafe-oci")
+def test_a_new_volume_in_a_pod_that_has_ids_of_its_own(podman, runtime, subordinate_ids):
+    """Its containers join the user namespace, and only that knows which ids those are outside."""
+    podman("pod", "create", "--name=ids", "--userns=auto:size=5000", runtime=runtime)
+    said = podman("run", "--rm", "--pod=ids", "-v", "pods:/data", podman.image("busybox"),
+                  *sh("touch /data/x && stat -c %u /data"), runtime=runtime).text
+    assert said == workload_uid(runtime)
+    assert owners(pathlib.Path(
+        podman("volume", "inspect", "-f", "{{.Mountpoint}}", "pods").text))["x"] == 2000000 + int(said)
+
+
 def test_a_tmpfs_is_the_workloads_and_has_what_the_image_has_there(go, runtime):
     uid = workload_uid(runtime)
     said = go("--tmpfs", "/var/cache", image="debian",

@@ -297,9 +297,12 @@ def user_namespace(bundle, first=300000):
     return bundle
 
 
-def test_in_a_user_namespace_the_mapped_ids_count(runsafe, bundle, volume):
-    """userns-remap: the volume belongs to root inside, the folders above to the host's root."""
+@pytest.mark.parametrize("above", [0, 300000])
+def test_in_a_user_namespace_the_mapped_ids_count(runsafe, bundle, volume, above):
+    """The volume belongs to root inside; the folder above to the host's root (Docker's userns-remap)
+    or to the same (Podman)."""
     os.chown(volume, 300000, 300000)
+    os.chown(volume.parent, above, above)
     assert runsafe.sh(use(user_namespace(bundle), volume), WRITES).out == "1000:1000\n"
     assert owner(volume) == (301000, 301000)
 

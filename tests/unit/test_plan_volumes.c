@@ -162,11 +162,30 @@ static void in_a_user_namespace_the_hosts_ids_are_said(void **state)
 	assert_non_null(strstr(m->access->help, "chown -hR 301000:301001 "));
 	assert_int_equal(m->volume->uid, 301000);
 	assert_int_equal(m->volume->root_uid, 300000);
-	/* Nobody knows what one that is joined maps. */
-	t->plan.clone_flags = 0;
-	m = plan_one(t, source, "/data", "rw");
+}
+
+/* Podman's pods, CRI's. In one that has no /proc/PID nobody knows what is mapped. */
+static void of_a_joined_user_namespace_the_process_in_it_tells(void **state)
+{
+	struct planning *t = *state;
+	const char *source = make(t, "volumes/web/_data", 0755, true);
+	const char *path = arena_printf(&t->arena, "/proc/%d/ns/user", getpid());
+	struct plan_join join = {.fd = open(path, O_RDONLY | O_CLOEXEC),
+				 .clone_flag = CLONE_NEWUSER};
+
+	t->plan.user_namespace = true;
+	t->plan.joins = &join;
+	t->plan.n_joins = 1;
+	namespace_add(t, "user", path);
+	assert_non_null(plan_one(t, source, "/data", "rw")->volume);
+	/* The process ended, and another one has its number. */
+	close(join.fd);
+	join.fd = open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC);
+	const struct plan_mount *m = plan_one(t, source, "/data", "rw");
 	assert_null(m->volume);
 	assert_null(strstr(m->access->help, "chown"));
+	close(join.fd);
+	t->plan.n_joins = 0;
 }
 
 int main(void)
@@ -181,6 +200,7 @@ int main(void)
 	    TEST(under_oci_there_is_nothing),
 	    TEST(the_line_says_what_to_type),
 	    TEST(in_a_user_namespace_the_hosts_ids_are_said),
+	    TEST(of_a_joined_user_namespace_the_process_in_it_tells),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
