@@ -4,6 +4,7 @@
 
 #define MIB (1024 * 1024)
 
+/* No /run: only the policy's has the folders that the image has there, as the workload's own. */
 static const struct config_mount spec_mounts[] = {
     {.destination = "/proc", .type = "proc", .source = "proc"},
     {.destination = "/dev", .type = "tmpfs", .source = "tmpfs"},
@@ -14,13 +15,11 @@ static const struct config_mount spec_mounts[] = {
     {.destination = "/sys/fs/cgroup", .type = "cgroup", .source = "cgroup"},
     {.destination = "/tmp", .type = "tmpfs", .source = "tmpfs"},
     {.destination = "/var/tmp", .type = "tmpfs", .source = "tmpfs"},
-    {.destination = "/run", .type = "tmpfs", .source = "tmpfs"},
 };
 
 #define N_SPEC_MOUNTS (sizeof(spec_mounts) / sizeof(spec_mounts[0]))
 
-/* In the order of spec_mounts. /run belongs to the workload, which has no other place for its pid
- * file; devpts has no gid=5, which a user namespace may not map. */
+/* In the order of spec_mounts; devpts has no gid=5, which a user namespace may not map. */
 static const char *const spec_options[N_SPEC_MOUNTS][8] = {
     {"nosuid", "noexec", "nodev"},
     {"nosuid", "strictatime", "mode=755", "size=65536k"},
@@ -31,7 +30,6 @@ static const char *const spec_options[N_SPEC_MOUNTS][8] = {
     {"nosuid", "noexec", "nodev", "relatime", "ro"},
     {"nosuid", "noexec", "nodev", "mode=1777", "size=512m"},
     {"nosuid", "noexec", "nodev", "mode=1777", "size=512m"},
-    {"nosuid", "noexec", "nodev", "mode=755", "uid=1000", "gid=1000", "size=512m"},
 };
 
 static const char *const spec_namespaces[] = {"pid", "network", "ipc", "uts", "mount", "cgroup"};

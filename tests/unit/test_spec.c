@@ -91,7 +91,7 @@ static void test_the_process_has_no_privileges(void **state)
 static void test_every_mount_is_nosuid_and_all_but_dev_noexec_nodev(void **state)
 {
 	(void)state;
-	assert_int_equal(spec.n_mounts, 10);
+	assert_int_equal(spec.n_mounts, 9);
 	for (size_t i = 0; i < spec.n_mounts; i++) {
 		const struct config_mount *mount = &spec.mounts[i];
 		bool devices = strcmp(mount->destination, "/dev") == 0 ||
