@@ -154,3 +154,10 @@ def pytest_sessionfinish(session, exitstatus):
         n["failed"] += 1
     with open(counts, "w", encoding="utf-8") as f:
         f.write(f"{n['passed']} {n['failed']} {n['skipped']}\n")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What tests measured and nothing is decided by."""
+    if (figures := pathlib.Path("/job/out/figures")).exists():
+        terminalreporter.section("figures")
+        terminalreporter.write(figures.read_text())
