@@ -142,15 +142,12 @@ def test_what_changes_before_the_lock_is_there_counts(runsafe, bundle, volume, l
     assert owner(volume) == before
 
 
-def test_a_workload_can_not_lock_a_volume_to_stop_others(runsafe, bundle, new_bundle, volume):
-    """The lock is on the folder above, which no container sees."""
-    (volume / "file").touch()
-    use(bundle, volume).sh("flock /data sleep 1000")
-    name = runsafe.id()
-    runsafe("create", "-b", bundle.path, name)
-    runsafe.start(name)
-    (volume / "file").unlink()
-    assert runsafe.sh(use(new_bundle("second"), volume), WRITES).out == "1000:1000\n"
+def test_a_lock_on_the_volume_itself_is_no_hindrance(runsafe, bundle, volume):
+    """A workload can open that, in another container that was let have it."""
+    lock = os.open(volume, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert runsafe.sh(use(bundle, volume), WRITES).out == "1000:1000\n"
+    os.close(lock)
 
 
 # --- what is not
@@ -299,8 +296,8 @@ def user_namespace(bundle, first=300000):
 
 @pytest.mark.parametrize("above", [0, 300000])
 def test_in_a_user_namespace_the_mapped_ids_count(runsafe, bundle, volume, above):
-    """The volume belongs to root inside; the folder above to the host's root (Docker's userns-remap)
-    or to the same (Podman)."""
+    """The volume belongs to root inside; the folder above to the host's root, as Docker's
+    userns-remap has it, or to the same, as Podman has it."""
     os.chown(volume, 300000, 300000)
     os.chown(volume.parent, above, above)
     assert runsafe.sh(use(user_namespace(bundle), volume), WRITES).out == "1000:1000\n"
@@ -313,7 +310,8 @@ def test_in_a_user_namespace_a_volume_of_the_hosts_root_stays(runsafe, bundle, v
     assert result.err == (
         "runsafe: /data: the volume belongs to 0:0 (mode 0755), and this workload, 1000:1000 "
         "(301000:301000 on the host), can not write there; mount it read-only (:ro) if it is only "
-        f"to be read, run this as the same user, or on the host: chown -hR 301000:301000 {volume}\n")
+        "to be read, run this as the same user, or on the host: "
+        f"chown -hR 301000:301000 {volume}\n")
 
 
 def test_a_volume_with_mapped_ids_of_its_own_stays(runsafe, bundle, volume):
