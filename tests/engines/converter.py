@@ -195,7 +195,7 @@ def assert_secret(system, mode):
     path = "/run/secrets/vnc_password"
     assert system.shell(f"cat {path}").strip() == PASSWORD
     assert system.shell(f"stat -c %a {path}").strip() == mode
-    for task in systems.tasks(engines.cgroup_of(system.pid())):
+    for task in systems.threads(system.pid()):
         for file in ("environ", "cmdline"):
             try:
                 said = pathlib.Path(f"/proc/{task}/{file}").read_bytes()

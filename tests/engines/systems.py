@@ -1,6 +1,7 @@
 """The systems of docs/examples in the tests of engines: their images, and what is promised of each
 part, looked at from inside and from outside."""
 
+import os
 import pathlib
 import time
 
@@ -58,11 +59,27 @@ def tasks(group):
             for line in path.read_text().split()]
 
 
+def threads(pid):
+    """The ids of all threads of the container whose first process is `pid`: of its cgroup or, where
+    it got none of its own (Podman without root, natively), of its pid namespace."""
+    group = engines.cgroup_of(pid)
+    if group not in (engines.cgroup_of("self"), *engines.cgroup_of("self").parents):
+        return tasks(group)
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(process / "ns/pid") == os.readlink(f"/proc/{pid}/ns/pid"):
+                found += [int(task.name) for task in (process / "task").iterdir()]
+        except OSError:
+            pass
+    return found
+
+
 def assert_processes(pid, uid, gid=None, least=1):
     """Every process and every thread of the container whose first process is `pid`: this user, no
     capability in any set, no_new_privs, a filter."""
     seen = 0
-    for task in tasks(engines.cgroup_of(pid)):
+    for task in threads(pid):
         try:
             status = status_of(task)
         except (FileNotFoundError, ProcessLookupError):

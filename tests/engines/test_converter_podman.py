@@ -47,6 +47,7 @@ def running(podman, first=0):
     path.write_text(converter.PASSWORD + "\n")
     path.chmod(0o644)
     engine = Podman(podman)
+    podman("images")  # Podman's first command of a user warns of the mounts here
     try:
         engine.script("up")
         yield converter.System(engine, first=first)
@@ -147,8 +148,10 @@ def test_only_the_published_ports_answer(system):
 def test_inspect_and_top_tell_the_truth(system):
     host = system.engine.inspect("converter", ".HostConfig")
     assert host["Memory"] == 1 << 30 and not host["Privileged"] and not host["CapAdd"]
-    top = system.engine("top", "converter", "huser", "capeff", "seccomp").out.splitlines()[1:]
-    assert {tuple(line.split()) for line in top} == {("1000", "none", "filter")}
+    top = system.engine("top", "converter", "user", "capeff", "seccomp").out.splitlines()[1:]
+    assert len(top) > 10
+    # "?" is one that ended while Podman looked.
+    assert {tuple(line.split()) for line in top if "?" not in line} == {("app", "none", "filter")}
 
 
 def test_no_annotation_or_flag_is_needed():
