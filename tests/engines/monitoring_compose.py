@@ -36,8 +36,8 @@ class System(monitoring.System):
         shutil.copy(EXAMPLE / "compose.yaml", self.folder)
         # dockerd refuses cpus where there is no such controller, and passes over the others.
         without = {*without, *(() if engines.has_limits() else ("cpus",))}
-        # Two failed checks are enough here.
-        lines = ["healthcheck: {retries: 2}", *(f"{key}: !reset null" for key in without)]
+        # Two failed checks are enough here, and nobody answers for names that Docker does not know.
+        lines = ["healthcheck: {retries: 2}", "dns: 127.0.0.1", *(f"{key}: !reset null" for key in without)]
         (self.folder / "compose.override.yaml").write_text(
             "services:\n" + "".join(f"  {part}: {{{', '.join(lines)}}}\n" for part in PARTS))
         self.env = {**os.environ, "PORT": str(port), "RUNTIME": RUNTIME, "HEALTH_INTERVAL": "1s",

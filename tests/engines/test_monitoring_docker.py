@@ -230,8 +230,8 @@ def third(system):
     docker("network", "create", "third")
 
     def python(script, *arguments):
-        return docker("run", "--rm", "--runtime", RUNTIME, "--network", "third",
-                      "monitoring-backend", "python3", "-c", script, *arguments).text
+        return docker("run", "--rm", "--runtime", RUNTIME, "--network", "third", "--dns",
+                      "127.0.0.1", "monitoring-backend", "python3", "-c", script, *arguments).text
 
     yield python
     docker("network", "rm", "third")

@@ -96,8 +96,9 @@ def latest_report():
 def report(task: UUID):
     """PENDING is also what nobody ever asked for: Celery does not tell them apart."""
     known = tasks.report.AsyncResult(str(task))
-    result = known.result
-    return {"state": known.state, "result": str(result) if isinstance(result, Exception) else result}
+    # The state first: a result that is asked for a moment before it is there would be none.
+    state, result = known.state, known.result
+    return {"state": state, "result": str(result) if isinstance(result, Exception) else result}
 
 
 @app.post("/api/backups")
