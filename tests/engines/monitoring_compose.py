@@ -38,8 +38,13 @@ class System(monitoring.System):
         without = {*without, *(() if engines.has_limits() else ("cpus",))}
         # Two failed checks are enough here, and nobody answers for names that Docker does not know.
         lines = ["healthcheck: {retries: 2}", "dns: 127.0.0.1", *(f"{key}: !reset null" for key in without)]
-        (self.folder / "compose.override.yaml").write_text(
-            "services:\n" + "".join(f"  {part}: {{{', '.join(lines)}}}\n" for part in PARTS))
+        services = {part: list(lines) for part in PARTS}
+        if RUNTIME != "runsafe":
+            # The image knows nobody of uid 1000, so Celery can not become one there.
+            services["worker"].append(
+                "command: [celery, -A, tasks, worker, --loglevel=INFO, -B, -s, /tmp/beat]")
+        (self.folder / "compose.override.yaml").write_text("services:\n" + "".join(
+            f"  {part}: {{{', '.join(lines)}}}\n" for part, lines in services.items()))
         self.env = {**os.environ, "PORT": str(port), "RUNTIME": RUNTIME, "HEALTH_INTERVAL": "1s",
                     "REPORT_SECONDS": "2"}
         # As the README says it.
