@@ -133,6 +133,16 @@ class Client:
                 assert kind == 2, f"message {kind}"  # 2: the bell
         return Picture(self.width, self.height, self.name, bytes(pixels))
 
+    def click(self, x, y):
+        for buttons in (0, 1, 0):
+            self.socket.sendall(struct.pack(">BBHH", 5, buttons, x, y))
+
+    def type(self, text):
+        """Presses keys; those of Latin letters have the numbers of the letters."""
+        for letter in text:
+            for down in (1, 0):
+                self.socket.sendall(struct.pack(">BBxxI", 4, down, ord(letter)))
+
     def rectangle(self, pixels):
         """Reads a part of the screen; its count of pixels."""
         x, y, width, height, encoding = struct.unpack(">HHHHi", self.read(12))
