@@ -37,7 +37,8 @@ class System(monitoring.System):
         # dockerd refuses cpus where there is no such controller, and passes over the others.
         without = {*without, *(() if engines.has_limits() else ("cpus",))}
         # Two failed checks are enough here, and nobody answers for names that Docker does not know.
-        lines = ["healthcheck: {retries: 2}", "dns: 127.0.0.1", *(f"{key}: !reset null" for key in without)]
+        lines = ["healthcheck: {retries: 2}", "dns: 127.0.0.1",
+                 *(f"{key}: !reset null" for key in without)]
         services = {part: list(lines) for part in PARTS}
         if RUNTIME != "runsafe":
             # The image knows nobody of uid 1000, so Celery can not become one there.

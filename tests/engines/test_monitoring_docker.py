@@ -102,8 +102,9 @@ def test_the_cluster_was_made_at_the_first_start(system):
                "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'trust'")
     assert rows == ["monitoring", "monitoring|f", "postgres|t", "0"]
     refused = system.exec("backend", "python3", "-c", """
-import psycopg2, sys
-for user, password in (("monitoring", "wrong"), ("postgres", open("/run/secrets/database_password").read().strip())):
+import psycopg2
+right = open("/run/secrets/database_password").read().strip()
+for user, password in (("monitoring", "wrong"), ("postgres", right)):
     try:
         psycopg2.connect(host="database", dbname="monitoring", user=user, password=password)
     except psycopg2.OperationalError as why:
