@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import time
 
@@ -348,6 +349,13 @@ def test_events_tell_the_use_of_each_part(system, part):
 
 
 # --- what may go wrong, and what helps
+
+def test_a_port_that_another_program_has_is_not_taken_from_it(system):
+    with socket.create_server(("", 8091)):
+        done = system.up("frontend", check=1, PORT="8091")
+    assert "port 8091 of this host is in use" in done.err and not done.out, done
+    assert system.request("GET", "/api/health")[0] == 200
+
 
 @pytest.mark.parametrize("part, volume, owner", [
     ("database", "database", "0:0"), ("cache", "cache", "0:0"), ("backend", "backups", "33:33")])
