@@ -135,6 +135,24 @@ def test_another_network_does_not_reach_it(system):
     assert done.status in (1, 124), done
 
 
+def test_a_volume_of_roots_is_named_together_with_what_helps(system):
+    """One from before, made by a container that was root: Wine says no, runsafe says why."""
+    def start(*words, runtime=RUNTIME, **options):
+        return system.engine("run", "--rm", "--runtime", runtime, "--network", "none", "-v",
+                             "old:/wine", "converter", *words, **options)
+
+    try:
+        start("touch", "/wine/file", runtime="runsafe-oci")
+        refused = start("wine", "cmd", "/c", "ver", check=1)
+        assert "wine: '/wine' is not owned by you" in refused.err
+        line = next(line for line in refused.err.splitlines() if line.startswith("runsafe: "))
+        assert "/wine: the volume belongs to 0:0" in line
+        run("sh", "-c", line.rpartition("on the host: ")[2])
+        start("touch", "/wine/file", "/wine/new")
+    finally:
+        system.engine("volume", "rm", "-f", "old")
+
+
 # --- health
 
 def test_the_health_check_fails_while_the_converter_hangs(system):
