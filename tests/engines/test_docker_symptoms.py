@@ -135,11 +135,11 @@ def test_an_entrypoint_becomes_another_user(relaxed):
                 "runuser -u www-data --": "runuser: may not be used by non-root users",
                 "start-stop-daemon -S -c www-data -x": "unable to set gid to 33",
                 "su -s /bin/sh www-data -c": "su: Authentication failure"}
-    # What becomes the user that it is already.
-    own = {"setpriv --reuid 1000 --regid 1000 --init-groups": "setpriv: initgroups failed"}
-    script = "; ".join(f"{command} /usr/bin/id" for command in {**own, **switches})
+    script = "; ".join(f"{command} /usr/bin/id" for command in switches)
     done = relaxed.run(script, check=False)
-    assert all(words in done.err for words in [*own.values(), *switches.values()]), done
+    assert all(words in done.err for words in switches.values()), done
+    # Who becomes the user that it is already needs nothing.
+    assert relaxed.works("setpriv --reuid 1000 --regid 1000 --init-groups id -u") == "1000"
     script = " && ".join(f"{command} /usr/bin/id" for command in switches)
     assert relaxed.works(script, runtime="entrypoint").count("uid=33(www-data)") == len(switches)
     assert "(www-data)" in relaxed.works("id", "--user", "www-data")
