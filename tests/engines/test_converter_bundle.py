@@ -1,5 +1,5 @@
-"""The converter as a plain bundle: docs/examples/converter/bundle/up starts it with `runsafe run` and
-nothing else; what it must do, and what is promised of it."""
+"""The converter as a plain bundle: docs/examples/converter/bundle/up starts it with `runsafe run`
+and nothing else; what it must do, and what is promised of it."""
 
 import json
 import os

@@ -1,7 +1,6 @@
 """The converter under Podman: docs/examples/converter/podman/up starts it, with root and without;
 what it must do, and what is promised of it."""
 
-import json
 import os
 import pathlib
 import re
@@ -9,7 +8,6 @@ import re
 import pytest
 
 import converter
-import engines
 import podman as podman_module
 import rootless
 import systems
@@ -209,5 +207,5 @@ def test_the_unit_says_what_the_script_says():
     assert len(options) > 14
     for name, value in options:
         if name != "--restart":
-            assert any(unit[i:i + 2] == [name, value] for i in range(len(unit))), (name, value, unit)
+            assert (name, value) in zip(unit, unit[1:]), (name, value, unit)
     assert unit[-1] == "localhost/converter" and "unless-stopped" not in unit
