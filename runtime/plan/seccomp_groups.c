@@ -5,7 +5,8 @@
  * with. Where the workload has no group but its own, at most one group leads nowhere else: such a
  * call is said to have succeeded. It gets no right by that, and nobody goes on with groups that he
  * believes to have left: there are none. With further groups, or with CAP_SETGID, it is the
- * kernel's.
+ * kernel's; and without no_new_privs, where set-group-ID programs have more groups than that, and
+ * where filters are loaded before the runtime itself has left the caller's groups (sandbox/steps.c).
  */
 #include <linux/audit.h>
 #include <linux/capability.h>
@@ -52,8 +53,8 @@ void plan_groups_filter(struct planner *p)
 	const struct plan_capabilities *c = &p->plan->capabilities;
 	uint64_t any = c->bounding | c->permitted | c->inheritable | c->ambient | c->effective;
 
-	if (!p->hardening->builtin_seccomp || (any >> CAP_SETGID & 1) ||
-	    !has_no_group_but_its_own(p->plan))
+	if (!p->hardening->builtin_seccomp || !p->plan->no_new_privileges ||
+	    (any >> CAP_SETGID & 1) || !has_no_group_but_its_own(p->plan))
 		return;
 	p->plan->filters[p->plan->n_filters++] = (struct seccomp_program){
 	    .instructions = instructions,

@@ -192,6 +192,23 @@ def test_attack_the_groups_of_the_caller_stay_outside(runsafe, engine):
     assert result.out == "1000\n"
 
 
+@pytest.mark.parametrize("own", [[], [1000]])
+def test_attack_the_groups_of_the_caller_stay_outside_without_no_new_privs(runsafe, engine, own):
+    """The filters are loaded before the runtime leaves them: none may answer its setgroups."""
+    runsafe = runsafe.with_options("--allow", "new-privileges")
+    engine.set("process.noNewPrivileges", False).set("process.user.additionalGids", own)
+    look = ("grep", "Groups", "/proc/self/status")
+
+    def as_somebody():
+        os.setgroups([0, 4242])
+
+    result = runsafe.run_ok(engine.args(*look), preexec_fn=as_somebody)
+    assert result.out.split()[1:] == list(map(str, own))
+    name = runsafe.running(engine)
+    result = runsafe.ok("exec", name, *look, preexec_fn=as_somebody)
+    assert result.out.split()[1:] == list(map(str, own))
+
+
 def test_attack_the_session_is_its_own(runsafe, engine):
     """setsid: no job control of, or typing into, the caller's terminal (CVE-2017-5226)."""
     pid = workload.pid_of(runsafe, runsafe.running(engine))
