@@ -84,6 +84,21 @@ static int write_setting(struct cg_apply *a, const struct cg_setting *s)
 	return -1;
 }
 
+/* A controller is named in cgroup.controllers before its files are there: who switches it on, for
+ * another container that starts at the same time, holds the lock of all groups until they are. A
+ * write that changes nothing waits for that lock. */
+static int write_when_there(struct cg_apply *a, const struct cg_setting *s)
+{
+	if (write_setting(a, s) == 0)
+		return 0;
+	if (errno != ENOENT || !a->enabled || a->waited || s->controller == CG_CORE)
+		return -1;
+	a->waited = true;
+	file_write_text(a->dir, "../cgroup.subtree_control",
+			arena_printf(a->arena, "+%s", cg_controller_name(s->controller)));
+	return write_setting(a, s);
+}
+
 /* Without a swap device a limit on swap holds by itself; /proc/swaps has one line of titles. */
 static bool host_has_swap(struct arena *arena)
 {
@@ -201,7 +216,7 @@ static int apply_all(struct cg_apply *a, const struct cg_settings *settings, str
 			if (!has_controller(a, s)) {
 				if (lacks_controller(a, s, err) < 0)
 					return -1;
-			} else if (write_setting(a, s) < 0) {
+			} else if (write_when_there(a, s) < 0) {
 				again[i] = round == 0 && errno == EINVAL && (s->flags & CG_AGAIN);
 				if (!again[i] && refused(a, s, errno, err) < 0)
 					return -1;

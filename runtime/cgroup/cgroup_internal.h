@@ -128,6 +128,7 @@ struct cg_apply {
 	const struct cg_enabled *enabled; /* NULL: whatever has its file */
 	struct findings *findings;	  /* NULL with CGROUP_REQUIRED */
 	bool keep_undo;			  /* old values are noted before each write */
+	bool waited;			  /* for the files of controllers just switched on */
 	struct cg_undo *undo;
 	size_t n_undo;
 };

@@ -1,0 +1,73 @@
+/* link: cgroup policy base */
+#include <libgen.h>
+
+#include "test_cgroup_fixture.h"
+
+/* A controller's files come after its name is in cgroup.controllers, while somebody else holds the
+ * lock; a write to the parent's cgroup.subtree_control waits for it. Here that is a FIFO, which
+ * waits for its reader: it is there when the file is. */
+static void the_other_container(const char *folder)
+{
+	char path[PATH_MAX], text[64];
+
+	usleep(100000);
+	snprintf(path, sizeof(path), "%s/group/memory.max", folder);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", folder);
+	int fd = open(path, O_RDONLY);
+	_exit(read(fd, text, sizeof(text)) == 7 && memcmp(text, "+memory", 7) == 0 ? 0 : 1);
+}
+
+static void test_files_of_a_controller_just_switched_on_are_waited_for(void **state)
+{
+	char folder[] = "/tmp/runsafe-apply.XXXXXX", path[PATH_MAX];
+	struct arena arena = {0};
+	struct error err = ERROR_INIT;
+	struct cg_setting item = {.controller = CG_MEMORY,
+				  .where = (char *)"linux.resources.memory.limit",
+				  .write = {.file = "memory.max", .value = (char *)"1048576"}};
+	struct cg_settings settings = {.arena = &arena, .items = &item, .n = 1};
+	struct cg_enabled enabled = {.have = CG_BIT(CG_MEMORY)};
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", folder);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	snprintf(path, sizeof(path), "%s/group", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	pid_t child = fork();
+	if (child == 0)
+		the_other_container(folder);
+	struct cg_apply apply = {.arena = &arena,
+				 .dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC),
+				 .name = path,
+				 .enabled = &enabled};
+	int result = cg_apply(&apply, &settings, &err);
+	if (result < 0)
+		kill(child, SIGKILL);
+	assert_int_equal(wait_for(child), 0);
+	assert_string_equal(err.text, "");
+	assert_int_equal(result, 0);
+
+	strcat(path, "/memory.max");
+	assert_string_equal(read_file(path), "1048576");
+	unlink(path);
+	/* One wait is enough: what is missing now is missing. Without a reader this would hang. */
+	assert_int_equal(cg_apply(&apply, &settings, &err), -1);
+	assert_non_null(strstr(err.text, "this kernel's cgroups have no memory.max"));
+	close(apply.dir);
+	arena_free(&arena);
+	assert_int_equal(rmdir(dirname(path)), 0);
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", folder);
+	unlink(path);
+	assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_files_of_a_controller_just_switched_on_are_waited_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
