@@ -89,8 +89,8 @@ def mount_images():
         if image != "worker":
             rootfs = STATE / image / "rootfs"
             rootfs.mkdir(parents=True)
-            there = run(*ENGINE, "image", "mount", f"monitoring-{image}").text
-            run("mount", "--bind", there, rootfs)
+            container = run(*ENGINE, "create", f"monitoring-{image}").text
+            run("mount", "--bind", run(*ENGINE, "mount", container).text, rootfs)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def system():
         mount_images()
         one.up("database", "cache", "backend", "frontend")
         # Emulated, Celery answers too late for its health check.
-        run("timeout", "100", EXAMPLE / "up", "worker", check=False, timeout=110)
+        run("timeout", "40", EXAMPLE / "up", "worker", check=False)
     one.secret = (STATE / "secrets/database_password").read_text().strip()
     yield one
     one.down()
