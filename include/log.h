@@ -6,8 +6,22 @@
 #define RUNSAFE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "error.h"
+
+/*
+ * How many bytes at `at` are one character that breaks a line or steers a terminal, 0 if it is
+ * none: those of ASCII, and U+0080 to U+009F, which xterm and others obey as escape sequences, too.
+ */
+static inline size_t log_control(const char *at)
+{
+	const unsigned char *b = (const unsigned char *)at;
+
+	if (b[0] == 0xc2 && b[1] >= 0x80 && b[1] <= 0x9f)
+		return 2;
+	return (b[0] && b[0] < 0x20) || b[0] == 0x7f;
+}
 
 /*
  * Chooses where failures go. path may be NULL (stderr only); format is "text" or "json".

@@ -58,9 +58,11 @@ static char *without_control_bytes(struct arena *arena, const char *text, bool q
 
 		if (byte == '\n')
 			next = stpcpy(next, "\\n");
-		else if (byte < 0x20 || byte == 0x7f)
-			next += sprintf(next, "\\x%02x", byte);
-		else if (quotes && (byte == '"' || byte == '\\'))
+		else if (log_control(text)) {
+			/* Of two bytes the second one is its number. */
+			text += log_control(text) - 1;
+			next += sprintf(next, "\\x%02x", (unsigned char)*text);
+		} else if (quotes && (byte == '"' || byte == '\\'))
 			next += sprintf(next, "\\%c", byte);
 		else
 			*next++ = *text;

@@ -85,6 +85,9 @@ static int attach_all(const struct plan *plan, int base, struct error *err)
 
 	for (size_t i = 0; i < plan->n_mounts; i++) {
 		const struct plan_mount *m = &plan->mounts[i];
+		/* The mount points in it are there since the container was made. */
+		if (m->readonly_last && sys_set_attr(m->tree, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
+			return error_errno(err, errno, "%s: making it read-only", m->label);
 		if (m->tree >= 0 && attach(base, mounts_folder, i, m->tree, m->is_file, err) < 0)
 			return -1;
 	}

@@ -6,7 +6,8 @@
  * call is said to have succeeded. It gets no right by that, and nobody goes on with groups that he
  * believes to have left: there are none. With further groups, or with CAP_SETGID, it is the
  * kernel's; and without no_new_privs, where set-group-ID programs have more groups than that, and
- * where filters are loaded before the runtime itself has left the caller's groups (sandbox/steps.c).
+ * where filters are loaded before the runtime itself has left the caller's groups
+ * (sandbox/steps.c).
  */
 #include <linux/audit.h>
 #include <linux/capability.h>

@@ -112,9 +112,13 @@ static bool is_new(const struct plan_volume *v, int folder)
 	       (st.st_mode & (S_IWOTH | S_IXOTH)) != (S_IWOTH | S_IXOTH) && is_empty(folder);
 }
 
-static int open_folder(const struct plan *plan, const struct plan_volume *v)
+/* What a driver has mounted there is not even opened: it may hang. -1: it is no new one. */
+static int open_new(const struct plan *plan, const struct plan_volume *v)
 {
-	return fd_reopen(plan->proc, v->fd, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	if (!lies_well(v, v->fd))
+		return -1;
+	cleanup_fd int folder = fd_reopen(plan->proc, v->fd, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	return folder >= 0 && is_new(v, folder) ? fd_take(&folder) : -1;
 }
 
 /* Of two containers that start at once with the same new volume, the first gets it. The folder
@@ -138,9 +142,9 @@ static int lock(int volume)
 /* Returns 1 when it was given, 0 when it is no new one, -1 with errno set. */
 static int give(const struct plan *plan, const struct plan_volume *v)
 {
-	cleanup_fd int folder = open_folder(plan, v);
+	cleanup_fd int folder = open_new(plan, v);
 
-	if (folder < 0 || !lies_well(v, folder) || !is_new(v, folder))
+	if (folder < 0)
 		return 0;
 	cleanup_fd int locked = lock(folder);
 	if (locked < 0)
@@ -204,8 +208,8 @@ static void plan_gift(struct planner *p, int source, struct plan_mount *m)
 	*m->volume = v;
 	if (!p->in->check_only)
 		return;
-	cleanup_fd int folder = open_folder(plan, &v);
-	if (folder >= 0 && lies_well(&v, folder) && is_new(&v, folder))
+	cleanup_fd int folder = open_new(plan, &v);
+	if (folder >= 0)
 		findings_add(p->findings, FINDING_CHANGED,
 			     arena_printf(p->arena, "%s.source", m->label), "%s",
 			     given_text(p->arena, &v, p->hardening->policy));
@@ -344,6 +348,17 @@ static bool is_engines_own(const char *path, bool folder)
 	return false;
 }
 
+/* The workload's rights are asked for with system calls that are the runtime's: an engine's filter
+ * that is loaded before, or that kills for what it does not name, would answer, or end it all. */
+static bool may_ask(struct planner *p)
+{
+	const struct config_seccomp *filter = p->config->linux_.seccomp;
+	const char *action = filter ? filter->default_action : NULL;
+
+	return !filter || (p->config->process.no_new_privileges && action &&
+			   !strstr(action, "_KILL") && !strstr(action, "_TRAP"));
+}
+
 void plan_volume(struct planner *p, const struct config_mount *mount, int source,
 		 const struct stat *st, bool idmapped, struct plan_mount *m)
 {
@@ -353,7 +368,8 @@ void plan_volume(struct planner *p, const struct config_mount *mount, int source
 
 	if (p->hardening->give_new_volumes && volume && writable && !idmapped)
 		plan_gift(p, source, m);
-	if (!p->hardening->explain_denied || !(folder ? writable : S_ISREG(st->st_mode)) ||
+	if (!p->hardening->explain_denied || !may_ask(p) ||
+	    !(folder ? writable : S_ISREG(st->st_mode)) ||
 	    path_clean(mount->destination, path, sizeof(path)) < 0 ||
 	    (!volume && is_engines_own(path, folder)))
 		return;

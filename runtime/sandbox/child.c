@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "log.h"
 #include "sandbox_internal.h"
 
 static int send_message(int socket, const struct message *message, int fd)
@@ -108,8 +109,8 @@ void child_say(const struct error *err)
 	int length = snprintf(line, sizeof(line), "runsafe: %s\n", err->text);
 
 	for (int i = 0; i < length - 1; i++) {
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+		for (size_t n = log_control(line + i); n > 0; n--)
+			line[i + (int)n - 1] = '?';
 	}
 	(void)fd_write_all(STDERR_FILENO, line, (size_t)length);
 }

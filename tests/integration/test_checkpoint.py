@@ -408,6 +408,11 @@ def test_binds_come_back_from_the_bundle(rooted, counter, images):
         (counter.rootfs / "var/run").symlink_to("../run")
         counter.mount(destination="/var/run/one", type="bind", source=str(volume / "sub/file"),
                       options=["bind"])
+        (images.parent / "outer").mkdir()
+        counter.mount(destination="/outer", type="bind", source=str(images.parent / "outer"),
+                      options=["bind", "ro"])
+        counter.mount(destination="/outer/one", type="bind", source=str(volume / "sub/file"),
+                      options=["bind"])
         name, was, _ = checkpointed(rooted, counter, images)
         (volume / "new").write_text("since")
         pid = restored(rooted, counter, images, name)
@@ -418,6 +423,10 @@ def test_binds_come_back_from_the_bundle(rooted, counter, images):
         assert (root / "run/one").read_text() == "below"
         with pytest.raises(OSError):
             (root / "vol/sub/x").write_text("x")
+        # Read-only after its mount points were made, and here too.
+        assert (root / "outer/one").read_text() == "below"
+        with pytest.raises(OSError):
+            (root / "outer/x").write_text("x")
         rooted.delete(name, "--force")
 
 

@@ -2,6 +2,7 @@
 (docs/policy.md, mounts.giveNewVolumes and mounts.explainDenied)."""
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -246,6 +247,22 @@ def test_a_drivers_mount_on_a_volume_stays_whose_it_is(runsafe, bundle, volume, 
     assert owner(volume) == (0, 0)
 
 
+def test_a_drivers_mount_on_a_volume_is_not_even_opened(runsafe, bundle, volume, folder):
+    """Its server may not answer, and the start would wait for it."""
+    libc = ctypes.CDLL(None)
+    (folder / "hosts").mkdir()
+    with host_mount(volume, "--bind", folder / "hosts"):
+        watch = libc.inotify_init1(os.O_NONBLOCK)
+        assert libc.inotify_add_watch(watch, os.fsencode(folder / "hosts"), 0x20) > 0  # IN_OPEN
+        assert runsafe.run(use(bundle, volume).sh("id -u")).out == "1000\n"
+        with pytest.raises(BlockingIOError):
+            os.read(watch, 4096)
+        runsafe("check", bundle.path)
+        with pytest.raises(BlockingIOError):
+            os.read(watch, 4096)
+    os.close(watch)
+
+
 def test_a_mount_of_the_volumes_folder_itself_is_no_hindrance(runsafe, bundle, folder):
     """Docker's data may lie on a disk of its own."""
     (folder / "disk").mkdir()
@@ -460,11 +477,50 @@ def test_an_access_control_list_is_asked_too(runsafe, bundle, volume):
 
 
 def test_a_terminal_reads_no_control_bytes(runsafe, bundle, folder):
-    path = folder / "bad\x1b]0;name\x07"
+    path = folder / "bad\x1b]0;name\x07 \u009b2J \u00dc"
     path.mkdir()
     line = said(runsafe, bundle, path)
-    assert "bad?]0;name?" in line
+    assert "bad?]0;name? ??2J \u00dc" in line
     assert line.isprintable() or line[:-1].isprintable()
+
+
+def names(*without):
+    """All system calls of this machine but some."""
+    table = pathlib.Path(harness.__file__).parents[2] / f"profiles/syscalls-{os.uname().machine}.tbl"
+    lines = table.read_text().splitlines()
+    return sorted({line.split()[-1] for line in lines if line[0] != "#"} - set(without))
+
+
+def test_a_filter_that_kills_for_what_it_does_not_name_hears_no_questions(runsafe, bundle, volume):
+    """The workload needs no poll(2), nor does its profile name it: it starts as without a volume."""
+    os.chown(volume, 999, 999)
+    rule = {"names": names("poll", "ppoll", "faccessat2"), "action": "SCMP_ACT_ALLOW"}
+    for action in ("SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP"):
+        bundle.set("linux.seccomp", {"defaultAction": action, "syscalls": [rule]})
+        assert said(runsafe, bundle, volume) == ""
+
+
+def test_a_filter_that_is_there_before_is_not_asked(runsafe, bundle, volume):
+    """Without no_new_privs filters come first; a profile of before 2020 refuses faccessat2."""
+    os.chown(volume, 1000, 1000)
+    rule = {"names": ["faccessat2"], "action": "SCMP_ACT_ERRNO"}
+    bundle.set("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]})
+    bundle.set("process.noNewPrivileges", False)
+    assert said(runsafe.with_options("--allow", "new-privileges"), bundle, volume) == ""
+
+
+def test_a_terminal_that_nobody_reads_stops_no_start(runsafe, bundle, folder):
+    """It takes 8 KiB."""
+    master, slave = os.openpty()
+    for number in range(64):
+        path = folder / f"{'x' * 200}{number}"
+        path.mkdir()
+        use(bundle, path, destination=f"/data{number}")
+    process = runsafe.start_process("run", "-b", bundle.sh("sleep 0").path, runsafe.id(),
+                                    stderr=slave, stdout=slave)
+    assert process.wait(timeout=harness.TIME_LIMIT) == 0
+    os.close(master)
+    os.close(slave)
 
 
 def test_it_is_said_at_the_start_and_not_by_exec(runsafe, bundle, volume):
