@@ -1,10 +1,12 @@
-"""Makes something of text by Windows programs. Listens inside the container only: api.py asks it."""
+"""Has Windows programs make something of text. Listens inside the container only: api.py asks it."""
 
 import http.server
 import pathlib
 import subprocess
 import tempfile
 import urllib.parse
+
+import display
 
 # What `wine` is given; {} is the file with the text, as the Windows program sees it.
 CONVERSIONS = {
@@ -20,6 +22,8 @@ READY = pathlib.Path("/tmp/wine-ready")
 
 def convert(text, to):
     """What the Windows program printed. It takes bytes in Windows' western code page, 1252."""
+    # Without a display Wine makes a desktop that nobody sees, and stays on it.
+    display.ask()
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "text.txt"
         path.write_bytes(text.decode().encode("cp1252"))
