@@ -67,6 +67,24 @@ static bool has_mounts_in_it(struct planner *p, const struct config_mount *mount
 	return false;
 }
 
+/* Below a mount that others share, they would have got a copy before it is read-only: for good. */
+static bool is_shown_to_others(struct planner *p, const struct plan_mount *mount)
+{
+	char at[PATH_MAX], shared[PATH_MAX];
+
+	for (const struct plan_mount *m = p->plan->mounts; m < mount; m++) {
+		if (!(m->attr.propagation & MS_SHARED))
+			continue;
+		if (resolve(p, mount->destination, at) < 0 ||
+		    resolve(p, m->destination, shared) < 0)
+			return true;
+		size_t length = strlen(shared);
+		if (strncmp(at, shared, length) == 0 && at[length] == '/')
+			return true;
+	}
+	return false;
+}
+
 static int set_attributes(struct planner *p, const struct plan_mount *m)
 {
 	const struct plan_attr *a = &m->attr;
@@ -127,8 +145,8 @@ static int plan_bind(struct planner *p, const struct config_mount *mount,
 		m->attr.propagation = MS_PRIVATE;
 		m->attr.propagation_recursive = true;
 	}
-	m->readonly_last =
-	    !m->is_file && m->attr.set & MOUNT_ATTR_RDONLY && has_mounts_in_it(p, mount);
+	m->readonly_last = !m->is_file && m->attr.set & MOUNT_ATTR_RDONLY &&
+			   has_mounts_in_it(p, mount) && !is_shown_to_others(p, m);
 	return set_attributes(p, m);
 }
 

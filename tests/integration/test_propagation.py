@@ -28,6 +28,22 @@ def test_the_propagation_of_a_bind(oci, plain, shared, word, fields):
     assert [field.split(":")[0] for field in seen["/opt"].propagation] == fields
 
 
+def test_a_read_only_bind_is_so_for_all_that_it_is_shared_with(oci, plain, shared, folder):
+    """Others get a copy as it is when it is mounted, so it can not become read-only later: what is
+    mounted in it needs its mount point."""
+    (folder / "data/in").mkdir(parents=True)
+    bind(plain, shared, "/opt", "rbind", "rshared")
+    bind(plain, folder / "data", "/opt/below", "rbind", "ro")
+    bind(plain, folder / "data", "/opt/below/in", "bind")
+    name = oci.running(plain)
+    try:
+        with pytest.raises(OSError, match="Read-only"):
+            (shared / "below/x").touch()
+    finally:
+        oci.delete(name, "--force")
+        subprocess.run(["umount", "-n", shared / "below/in", shared / "below"], check=True)
+
+
 @pytest.mark.parametrize("word", ["shared", "slave", "private", "unbindable"])
 def test_the_recursive_propagation_words_reach_below(oci, plain, shared, word):
     with host_mount(shared / "below", "-t", "tmpfs", "tmpfs"):
