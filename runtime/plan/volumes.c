@@ -257,8 +257,9 @@ static const char *commands(struct planner *p, const struct stat *st, uint32_t u
 }
 
 static const char *help_text(struct planner *p, const struct stat *st, uint32_t uid, uint32_t gid,
-			     const char *source)
+			     const char *source, bool volume)
 {
+	const mode_t all = S_IROTH | S_IXOTH;
 	uint32_t root;
 	const char *other = "";
 	const char *command = commands(p, st, uid, gid, source);
@@ -276,6 +277,9 @@ static const char *help_text(struct planner *p, const struct stat *st, uint32_t 
 	    plan_on_host(p, false, st->st_uid) != uid)
 		other = "mount it read-only (:ro) if it is only to be read, run this as the same "
 			"user, or ";
+	else if (S_ISDIR(st->st_mode) && !volume && (st->st_mode & all) != all)
+		/* /root was meant to be closed. */
+		other = "if nothing else there needs it, ";
 	return arena_printf(p->arena, "%son the host: %s", other, command);
 }
 
@@ -319,7 +323,7 @@ static void explain(struct planner *p, const char *source, const struct stat *st
 	gid = plan_on_host(p, true, gid);
 	if (uid != plan->uid || gid != plan->gid)
 		a->who = arena_printf(p->arena, "%s (%u:%u on the host)", a->who, uid, gid);
-	a->help = help_text(p, st, uid, gid, source);
+	a->help = help_text(p, st, uid, gid, source, volume);
 }
 
 static bool is_below(const char *path, const char *folder)
