@@ -24,6 +24,8 @@ UID, FIRST = 1006, 100600
 RUNTIME = os.environ.get("RUNTIME", "/usr/local/bin/runsafe")
 VOLUMES = {"backend": "backups", "database": "database", "cache": "cache"}
 each_part = pytest.mark.parametrize("part", PARTS)
+# What takes long, and has nothing to do with who its user is.
+once = pytest.mark.parametrize("system", ["root"], indirect=True, scope="module")
 
 
 class System(monitoring.System):
@@ -334,6 +336,7 @@ def processes(first):
     return found
 
 
+@once
 @each_part
 def test_a_health_check_passes_and_fails_when_the_part_hangs(system, part):
     assert system.well(part)
@@ -349,6 +352,7 @@ def test_a_health_check_passes_and_fails_when_the_part_hangs(system, part):
     wait_for(f"{part} is well again", lambda: system.well(part), 20)
 
 
+@once
 def test_who_stands_on_a_part_that_is_gone_is_not_well(system):
     """up starts it again, and nothing else."""
     before = {part: system.pid(part) for part in PARTS}
