@@ -56,7 +56,7 @@ struct plan_access {
 	const char *path;    /* in the container, clean */
 	bool is_file;	     /* to be read; else a folder, to be written in */
 	bool only_if_barren; /* said only of a folder that is empty, or can not be read either */
-	dev_t device; /* a later mount may hide it: nothing is said then */
+	dev_t device;	     /* a later mount may hide it: nothing is said then */
 	ino_t inode;
 	const char *owner; /* "the volume belongs to 0:0 (mode 0755)" */
 	const char *who;   /* "1000:1000" */
@@ -76,15 +76,16 @@ struct plan_mount {
 	int instead; /* PLAN_MOUNT_NEW: a clone for where the kernel refuses it, or -1 */
 	bool early;  /* PLAN_MOUNT_NEW: made into instead before the user namespace, if it can be */
 	bool is_file; /* PLAN_MOUNT_BIND: the source is no directory */
-	bool readonly_last; /* PLAN_MOUNT_BIND: read-only once config.json's mounts in it are made */
+	bool
+	    readonly_last; /* PLAN_MOUNT_BIND: read-only once config.json's mounts in it are made */
 	struct plan_attr attr;
-	uint64_t superblock_flags; /* MS_RDONLY and kin that belong to the file system */
-	bool copy_up;		   /* fill the tmpfs with what lay below */
-	bool keep_mode;		   /* a tmpfs without a mode: the directory's below, else 1777 */
-	uint32_t kept_mode;	   /* the sandbox's own: that mode */
-	bool of_policy;		   /* config.json does not mount it */
-	bool owned;		   /* all of it, and the root, belong to the workload */
-	bool late_readonly;	   /* PLAN_MOUNT_NEW: /dev, read-only once the devices are in it */
+	uint64_t superblock_flags;  /* MS_RDONLY and kin that belong to the file system */
+	bool copy_up;		    /* fill the tmpfs with what lay below */
+	bool keep_mode;		    /* a tmpfs without a mode: the directory's below, else 1777 */
+	uint32_t kept_mode;	    /* the sandbox's own: that mode */
+	bool of_policy;		    /* config.json does not mount it */
+	bool owned;		    /* all of it, and the root, belong to the workload */
+	bool late_readonly;	    /* PLAN_MOUNT_NEW: /dev, read-only once the devices are in it */
 	struct plan_volume *volume; /* NULL: it stays whose it is */
 	struct plan_access *access; /* NULL: nothing to look at */
 };

@@ -98,7 +98,7 @@ struct hardening {
 	uint64_t tmpfs_max_bytes;    /* size= of those; 0: no memory limit to halve */
 	struct str_list given_tmpfs; /* destinations of config's own tmpfs that root would have
 					written to: they belong to who took root's place */
-	bool check_binds; /* refuse binds of the host's /, /proc, /sys, /dev, engine sockets */
+	bool check_binds;      /* refuse binds of the host's /, /proc, /sys, /dev, engine sockets */
 	bool give_new_volumes; /* an engine's new named volume becomes the workload's */
 	bool explain_denied;   /* say on its stderr which bind it can not write or read */
 	struct str_list allowed_binds;	 /* sources that are let through all the same */
