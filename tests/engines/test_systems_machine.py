@@ -143,7 +143,7 @@ def test_who_eats_memory_is_killed_and_reported(system, neighbours, unharmed, pa
     try:
         with attack(system, part, f"while :; do {eat}; [ $? = 137 ] || exit; done") as client:
             neighbours.go_on(part, "memory")
-            wait_for("runsafe says so", lambda: '"oom"' in said.read_text(), 20)
+            wait_for("runsafe says so", lambda: '"oom"' in said.read_text(), 6)
             assert client.poll() is None, "dd was not killed"
     finally:
         events.terminate()
