@@ -14,7 +14,7 @@ import systems
 from engines import run, wait_for
 
 EXAMPLE = systems.EXAMPLES / "converter/podman"
-UID = 1003
+UID = 1007
 SECRET = "/tmp/converter_password"
 
 
@@ -63,7 +63,7 @@ def system(request):
         one.options = (*one.options, *systems.STORE)
         yield from running(one)
     else:
-        one = rootless.make("joe", UID)
+        one = rootless.make("wanda", UID)
         one.options = (*one.options, *systems.store_for(UID, UID * 100))
         yield from running(one, first=UID * 100 - 1)
 
@@ -156,10 +156,10 @@ def test_no_annotation_or_flag_is_needed():
 
 # --- without root
 
-joes = pytest.mark.parametrize("system", ["joe"], indirect=True)
+wandas = pytest.mark.parametrize("system", ["wanda"], indirect=True)
 
 
-@joes
+@wandas
 def test_an_ordinary_users_converter_does_the_same(system):
     converter.drive_programs(system)
     converter.drive_conversion(system)
@@ -167,7 +167,7 @@ def test_an_ordinary_users_converter_does_the_same(system):
     converter.drive_crash(system, ("api", "vnc"))
 
 
-@joes
+@wandas
 def test_an_ordinary_users_converter_is_hardened(system):
     """The workload is neither root nor the user himself: a subordinate id that owns nothing."""
     converter.assert_user(system)
@@ -177,13 +177,13 @@ def test_an_ordinary_users_converter_is_hardened(system):
     assert converter.reached("127.0.0.1:9000") == set()
 
 
-@joes
+@wandas
 def test_an_ordinary_users_volume_outlives_the_container(system):
     def end():
         system.engine.script("down")
         system.engine.script("up")
 
-    converter.drive_kept(system, "joes", end)
+    converter.drive_kept(system, "wandas", end)
 
 
 # --- quadlet
