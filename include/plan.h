@@ -75,9 +75,8 @@ struct plan_mount {
 	int tree;		 /* PLAN_MOUNT_BIND: of open_tree(2), or -1 */
 	int instead; /* PLAN_MOUNT_NEW: a clone for where the kernel refuses it, or -1 */
 	bool early;  /* PLAN_MOUNT_NEW: made into instead before the user namespace, if it can be */
-	bool is_file; /* PLAN_MOUNT_BIND: the source is no directory */
-	bool
-	    readonly_last; /* PLAN_MOUNT_BIND: read-only once config.json's mounts in it are made */
+	bool is_file;	    /* PLAN_MOUNT_BIND: the source is no directory */
+	bool readonly_last; /* PLAN_MOUNT_BIND: read-only once all that comes into it is there */
 	struct plan_attr attr;
 	uint64_t superblock_flags;  /* MS_RDONLY and kin that belong to the file system */
 	bool copy_up;		    /* fill the tmpfs with what lay below */
