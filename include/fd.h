@@ -37,6 +37,10 @@ int file_read_all(struct arena *arena, int dirfd, const char *path, size_t limit
  * files want it. Returns 0, or -1 with errno set. */
 int file_write_text(int dirfd, const char *path, const char *text);
 
+/* Whether an open folder (not O_PATH) has nothing in it but "." and "..": 1 or 0, or -1 with errno
+ * set. Allocates nothing. Its offset is moved (getdents(2)). */
+int folder_is_empty(int folder);
+
 /* Marks every descriptor from first up close-on-exec (close_range(2), CLOSE_RANGE_CLOEXEC).
  * Returns 0, or -1 with errno set. */
 int fd_cloexec_from(unsigned int first);

@@ -1,5 +1,6 @@
 #include "fd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -7,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -146,4 +148,23 @@ int open_checked_dir(const char *path, long magic, const char *file_system, stru
 		return error_set(err, "%s: expected a mount of %s here, found another file system",
 				 path, file_system);
 	return fd_take(&fd);
+}
+
+int folder_is_empty(int folder)
+{
+	_Alignas(struct dirent64) char entries[1024];
+	long n;
+
+	if (lseek(folder, 0, SEEK_SET) < 0)
+		return -1;
+	while ((n = syscall(SYS_getdents64, folder, entries, sizeof(entries))) > 0) {
+		for (long at = 0; at < n;) {
+			const struct dirent64 *entry = (const void *)(entries + at);
+
+			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+				return 0;
+			at += entry->d_reclen;
+		}
+	}
+	return n == 0 ? 1 : -1;
 }

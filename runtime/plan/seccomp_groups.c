@@ -9,22 +9,11 @@
  * where filters are loaded before the runtime itself has left the caller's groups
  * (sandbox/steps.c).
  */
-#include <linux/audit.h>
 #include <linux/capability.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
 #include <sys/syscall.h>
 
 #include "plan_internal.h"
-
-#if defined(__aarch64__)
-#define ARCH AUDIT_ARCH_AARCH64
-#else
-#define ARCH AUDIT_ARCH_X86_64
-#endif
-
-#define LOAD(field)	   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define IF(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
+#include "seccomp_bpf.h"
 
 static const struct sock_filter instructions[] = {
     LOAD(arch),

@@ -6,36 +6,27 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "fd.h"
 #include "plan_internal.h"
+#include "seccomp_bpf.h"
 
 #define NOEXEC_SEAL 0x0008 /* MFD_NOEXEC_SEAL: newer than some systems' headers */
 
-/* The machine, and the one whose programs it runs as well, with the numbers of memfd_create. */
+/* The numbers of memfd_create. */
 #if defined(__aarch64__)
-#define ARCH	      AUDIT_ARCH_AARCH64
 #define NUMBER	      279
 #define NUMBER_X32    279
-#define COMPAT	      AUDIT_ARCH_ARM
 #define COMPAT_NUMBER 385
 #else
-#define ARCH	      AUDIT_ARCH_X86_64
 #define NUMBER	      319
 #define NUMBER_X32    (0x40000000 + 319)
-#define COMPAT	      AUDIT_ARCH_I386
 #define COMPAT_NUMBER 356
 #endif
-
-#define LOAD(field)	   BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-#define IF(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (yes), (no))
 
 static const struct sock_filter instructions[] = {
     LOAD(arch),

@@ -3,14 +3,12 @@
  * becomes the workload's, as long as nobody has been given it yet. Where the workload can do
  * nothing with a bind all the same, it shall read why: what is said is put together here.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,25 +81,6 @@ static bool lies_well(const struct plan_volume *v, int volume)
 	       same_mount(volume, top);
 }
 
-static bool is_empty(int folder)
-{
-	_Alignas(struct dirent64) char entries[1024];
-	long n;
-
-	if (lseek(folder, 0, SEEK_SET) < 0)
-		return false;
-	while ((n = syscall(SYS_getdents64, folder, entries, sizeof(entries))) > 0) {
-		for (long at = 0; at < n;) {
-			const struct dirent64 *entry = (const void *)(entries + at);
-
-			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-				return false;
-			at += entry->d_reclen;
-		}
-	}
-	return n == 0;
-}
-
 /* Nobody has been given it: it is root's alone, and others can not write to it already. */
 static bool is_new(const struct plan_volume *v, int folder)
 {
@@ -109,7 +88,8 @@ static bool is_new(const struct plan_volume *v, int folder)
 
 	return fstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == v->root_uid &&
 	       st.st_gid == v->root_gid &&
-	       (st.st_mode & (S_IWOTH | S_IXOTH)) != (S_IWOTH | S_IXOTH) && is_empty(folder);
+	       (st.st_mode & (S_IWOTH | S_IXOTH)) != (S_IWOTH | S_IXOTH) &&
+	       folder_is_empty(folder) == 1;
 }
 
 /* What a driver has mounted there is not even opened: it may hang. -1: it is no new one. */

@@ -1,5 +1,4 @@
 /* Whether the workload can do with its binds what they are there for; where not, it reads why. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,22 +13,9 @@
 /* Of no use to who can not write there: nothing in it, or nothing that can be seen. */
 static bool is_barren(const char *path)
 {
-	_Alignas(struct dirent64) char entries[1024];
 	cleanup_fd int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-	long n;
 
-	if (folder < 0)
-		return errno == EACCES;
-	while ((n = syscall(SYS_getdents64, folder, entries, sizeof(entries))) > 0) {
-		for (long at = 0; at < n;) {
-			const struct dirent64 *entry = (const void *)(entries + at);
-
-			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-				return false;
-			at += entry->d_reclen;
-		}
-	}
-	return n == 0;
+	return folder < 0 ? errno == EACCES : folder_is_empty(folder) == 1;
 }
 
 static void look(struct plan_access *a)
