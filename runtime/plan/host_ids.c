@@ -20,7 +20,7 @@ static bool map_id(const struct config_id_mapping *items, size_t n, uint32_t id,
 	return false;
 }
 
-static int user_join(const struct plan *plan)
+int plan_user_join(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_joins; i++) {
 		if (plan->joins[i].clone_flag == CLONE_NEWUSER)
@@ -55,7 +55,7 @@ static char *joined_text(struct planner *p, bool of_groups)
 	const char *map = arena_printf(p->arena, "%lu/%cid_map", pid, of_groups ? 'g' : 'u');
 	if (file_read_all(p->arena, p->plan->proc, map, 1 << 20, &text, NULL) < 0)
 		return NULL;
-	if (fstat(user_join(p->plan), &joined) < 0 ||
+	if (fstat(plan_user_join(p->plan), &joined) < 0 ||
 	    fstatat(p->plan->proc, arena_printf(p->arena, "%lu%s", pid, end), &there, 0) < 0 ||
 	    joined.st_dev != there.st_dev || joined.st_ino != there.st_ino)
 		return NULL;

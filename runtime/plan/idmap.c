@@ -76,17 +76,6 @@ static int make_namespace(struct planner *p, const struct mapping *m)
 	return fd;
 }
 
-/* The namespace that the container joins has the mapping already. Returns -1 where there is none.
- */
-static int joined_namespace(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->n_joins; i++) {
-		if (plan->joins[i].clone_flag == CLONE_NEWUSER)
-			return plan->joins[i].fd;
-	}
-	return -1;
-}
-
 static int explain(struct planner *p, const char *label, const char *source, bool recursive)
 {
 	const char *below = recursive ? ", or that of something mounted below it," : "";
@@ -113,7 +102,7 @@ int plan_idmap(struct planner *p, const struct config_mount *mount, const struct
 	       const char *label, int tree)
 {
 	const struct config_linux *l = &p->config->linux_;
-	int joined = joined_namespace(p->plan);
+	int joined = plan_user_join(p->plan);
 	struct mapping m = {label, mount->uid_mappings, mount->gid_mappings, mount->n_uid_mappings,
 			    mount->n_gid_mappings};
 	cleanup_fd int made = -1;

@@ -50,6 +50,9 @@ int plan_mounts(struct planner *p);
  * NULL; and whether it does. */
 const struct config_mount *plan_mount_at(struct planner *p, const char *destination);
 bool plan_is_mounted(struct planner *p, const char *destination);
+/* host_ids.c: the user namespace that is joined, open in the plan; -1 where there is none. It has
+ * its mapping already. */
+int plan_user_join(const struct plan *plan);
 /* host_ids.c: an id of the container's as the runtime sees it on a disk; false: only its user
  * namespace knows. And one from a disk as the host's root would say it. */
 bool plan_on_disk(struct planner *p, bool of_groups, uint32_t id, uint32_t *out);
