@@ -24,8 +24,7 @@ void arena_free(struct arena *arena);
 
 /* Returns size zeroed bytes, aligned for any type. Never NULL: without memory the program ends
  * with exit status 1 and a message. The size is for the compiler's own checks (_FORTIFY_SOURCE). */
-void *arena_alloc(struct arena *arena, size_t size)
-    __attribute__((alloc_size(2), returns_nonnull));
+void *arena_alloc(struct arena *arena, size_t size) __attribute__((alloc_size(2), returns_nonnull));
 
 /* Returns a copy of n zeroed-and-copied elements with room for one more, the new last one being
  * zeroed: `list = arena_grow(arena, list, n, sizeof(*list)); list[n++] = item;`. Amortised: it

@@ -28,7 +28,7 @@ check-unit: $(if $(T),$(BUILD)/tests/unit/test_$(T),unit-tests)
 
 # What the integration tests run inside of containers: static, since a rootfs has no libraries.
 PROBES := $(BUILD)/tests/probe $(BUILD)/tests/interpreter $(BUILD)/tests/say \
-	$(BUILD)/tests/look
+	$(BUILD)/tests/look $(BUILD)/tests/exchange
 PROBE_FLAGS := -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -static
 
 .PHONY: probes
@@ -39,6 +39,14 @@ $(PROBES): $(BUILD)/tests/%: tests/integration/probe/%.c
 	@mkdir -p $(dir $@)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(PROBE_FLAGS) -o $@ $<
+
+# Kills a runtime, or fails its calls, at any point (tests/injection). Runs outside of containers.
+INJECT := $(BUILD)/tests/inject
+probes: $(INJECT)
+$(INJECT): $(wildcard tests/injection/*.c tests/injection/*.h)
+	@mkdir -p $(dir $@)
+	$(call say,CC,$@)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -o $@ $(filter %.c,$^) -lseccomp
 
 .PHONY: check-native check check-vm check-engines check-removal vm asan
 # Quick loop: what this host can run, without touching its mounts. Where controllers are missing,
@@ -99,6 +107,19 @@ vm:
 asan:
 	@tests/install-deps build test
 	@$(MAKE) SANITIZE=1 check-native
+
+# Replays the published holes against runsafe, and the runc and crun of a Debian 13, and writes what
+# came of it into docs/security.md: make attacks K=sysctl tries some and writes nothing.
+.PHONY: attacks
+attacks: all probes
+	@tests/install-deps test vm
+	@RUNSAFE_BESIDE=1 tests/attacks/check $(BUILD)/results $(if $(K),-k '$(K)') $(PYTEST); \
+		$(if $(K),:,tests/attacks/table $(BUILD)/results/attacks.told)
+
+# The program as readelf sees it: the guards that the compiler and the linker put in.
+.PHONY: check-binary
+check-binary: all
+	@CC='$(CC)' BUILD='$(BUILD)' RUNSAFE='$(RUNSAFE)' tests/binary/check $(BUILD)/results
 
 # Takes the protections out of a copy one by one and expects the tests to notice each.
 check-removal:
