@@ -16,7 +16,7 @@
 #include "error.h"
 #include "lists.h"
 
-#define JSON_MAX_BYTES (16u * 1024 * 1024)
+#define JSON_MAX_BYTES ((size_t)16 * 1024 * 1024)
 #define JSON_MAX_DEPTH 64
 
 enum json_kind {

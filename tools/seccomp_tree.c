@@ -100,7 +100,7 @@ static uint32_t high(uint64_t value)
 /* Offsets in struct seccomp_data; both machines are little endian. */
 static uint32_t low_word(uint32_t index)
 {
-	return (uint32_t)(offsetof(struct seccomp_data, args) + 8u * index);
+	return (uint32_t)(offsetof(struct seccomp_data, args) + sizeof(uint64_t) * index);
 }
 
 static uint32_t high_word(uint32_t index)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* A usual config.json with all that is decided from it fits in a handful of these. */
-#define BLOCK_BYTES (32u * 1024)
+#define BLOCK_BYTES ((size_t)32 * 1024)
 
 struct arena_block {
 	struct arena_block *next;

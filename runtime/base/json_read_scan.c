@@ -21,8 +21,8 @@ char *json_place(struct arena *arena, const char *text, size_t offset)
 
 int json_too_large(const char *label, struct error *err)
 {
-	return error_set(err, "%s: larger than the %u MiB that are read at most", label,
-			 JSON_MAX_BYTES / (1024 * 1024));
+	return error_set(err, "%s: larger than the %zu MiB that are read at most", label,
+			 JSON_MAX_BYTES / ((size_t)1024 * 1024));
 }
 
 static int bad_text(const char *label, const char *text, size_t offset, const char *what,

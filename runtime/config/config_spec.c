@@ -2,7 +2,7 @@
  * and hold under every policy. */
 #include "config_internal.h"
 
-#define MIB (1024 * 1024)
+#define MIB INT64_C(1048576)
 
 /* No /run: only the policy's has the folders that the image has there, as the workload's own. */
 static const struct config_mount spec_mounts[] = {

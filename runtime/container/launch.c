@@ -160,8 +160,9 @@ static char *now_text(struct arena *arena)
 	char text[32];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+	/* It has room for every year that fits in a time_t of ours. */
+	(void)gmtime_r(&now.tv_sec, &utc);
+	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
 	return arena_printf(arena, "%s.%09ldZ", text, now.tv_nsec);
 }
 

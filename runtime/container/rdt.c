@@ -8,7 +8,7 @@
 #include "process.h"
 #include "update.h"
 
-#define MOUNTINFO_MAX (16 * 1024 * 1024)
+#define MOUNTINFO_MAX ((size_t)16 * 1024 * 1024)
 
 static int open_root(struct arena *arena, struct error *err)
 {

@@ -9,7 +9,7 @@
 #include "path.h"
 #include "plan_internal.h"
 
-#define MAX_DATABASE (4u * 1024 * 1024)
+#define MAX_DATABASE ((size_t)4 * 1024 * 1024)
 
 /* A file as the workload will see it (O_PATH): of the rootfs, or what config mounts over it. exec
  * has no bundle, and a root with all that is mounted. */

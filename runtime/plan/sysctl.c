@@ -29,7 +29,7 @@ static char *to_path(struct arena *arena, const char *key)
 	if (key[strcspn(key, "./")] != '.')
 		return path;
 	for (char *c = path; *c; c++)
-		*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
+		*c = (char)(*c == '.' ? '/' : *c == '/' ? '.' : *c);
 	return path;
 }
 

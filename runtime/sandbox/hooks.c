@@ -85,7 +85,7 @@ static void keep_output(struct running_hook *run)
 		run->output = -1;
 	}
 	for (ssize_t i = 0; i < n && run->n_kept < sizeof(run->kept) - 1; i++)
-		run->kept[run->n_kept++] = spill[i] == '\n' ? ' ' : spill[i];
+		run->kept[run->n_kept++] = (char)(spill[i] == '\n' ? ' ' : spill[i]);
 }
 
 static int start(struct running_hook *run, const struct plan_hook *hook, const char *cwd,
@@ -101,8 +101,9 @@ static int start(struct running_hook *run, const struct plan_hook *hook, const c
 		return error_errno(err, errno, "%s: making a pipe", hook->label);
 	run->output = out[0];
 	cleanup_fd int out_write = out[1];
-	fcntl(run->input, F_SETFL, O_NONBLOCK);
-	fcntl(run->output, F_SETFL, O_NONBLOCK);
+	if (fcntl(run->input, F_SETFL, O_NONBLOCK) < 0 ||
+	    fcntl(run->output, F_SETFL, O_NONBLOCK) < 0)
+		return error_errno(err, errno, "%s: a pipe that does not block", hook->label);
 	run->pid = fork();
 	if (run->pid < 0)
 		return error_errno(err, errno, "%s: fork", hook->label);

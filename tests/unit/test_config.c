@@ -479,7 +479,7 @@ static void test_a_bundle_is_read(void **state)
 	assert_string_equal(err.text, "config.json: not valid JSON: the text ends too early");
 	close(fd);
 	unlinkat(dir, "config.json", 0);
-	mkdirat(dir, "config.json", 0700);
+	assert_int_equal(mkdirat(dir, "config.json", 0700), 0);
 	assert_int_equal(config_read(&arena, dir, &cfg, &err), -1);
 	assert_string_equal(err.text, "config.json: expected a file: is a directory");
 	unlinkat(dir, "config.json", AT_REMOVEDIR);

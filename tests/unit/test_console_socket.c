@@ -70,7 +70,7 @@ static void arrives(const char *path, int listener)
 	if (client < 0)
 		fail_msg("%s: %s", path, strerror(errno));
 	assert_int_equal(fcntl(client, F_GETFD), FD_CLOEXEC);
-	fcntl(listener, F_SETFL, O_NONBLOCK);
+	assert_int_equal(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
 	int server = accept(listener, NULL, NULL);
 	if (server < 0)
 		fail_msg("it connected to something else");

@@ -220,7 +220,7 @@ static void test_files(void **state)
 	assert_int_equal(write(fd, "{\"u32\":77}", 10), 10);
 	assert_int_equal(read_file(dir, "file"), 0);
 	assert_int_equal(sample.u32, 77);
-	assert_int_equal(ftruncate(fd, 100 * 1024 * 1024), 0);
+	assert_int_equal(ftruncate(fd, (off_t)100 * 1024 * 1024), 0);
 	assert_int_equal(read_file(dir, "file"), -1);
 	assert_string_equal(err.text, "x.json: larger than the 16 MiB that are read at most");
 	close(fd);

@@ -32,7 +32,8 @@ static int setup(void **state)
 	snprintf(stderr_path, sizeof(stderr_path), "/tmp/runsafe-stderr-%d", (int)getpid());
 	saved_stderr = dup(STDERR_FILENO);
 	fd = open(stderr_path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	dup2(fd, STDERR_FILENO);
+	if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+		return -1;
 	close(fd);
 	return 0;
 }
@@ -42,7 +43,8 @@ static int teardown(void **state)
 	struct error err;
 
 	(void)state;
-	dup2(saved_stderr, STDERR_FILENO);
+	if (dup2(saved_stderr, STDERR_FILENO) < 0)
+		return -1;
 	close(saved_stderr);
 	log_open(NULL, NULL, false, &err);
 	unlink(log_path);

@@ -12,7 +12,7 @@ static void harden(struct planning *t)
 {
 	t->hardening.tmpfs = usual;
 	t->hardening.n_tmpfs = 3;
-	t->hardening.tmpfs_max_bytes = 512 * 1024;
+	t->hardening.tmpfs_max_bytes = UINT64_C(512) * 1024;
 	t->in.check_only = true; /* no clones of mounts: any user can run these */
 	t->plan.uid = 1000;
 	t->plan.gid = 1001;
@@ -214,7 +214,7 @@ static void a_bind_is_cloned_from_its_source_with_its_options(void **state)
 	struct planning *t = *state;
 
 	needs_root();
-	mkdirat(t->in.bundle, "data", 0755);
+	assert_int_equal(mkdirat(t->in.bundle, "data", 0755), 0);
 	mount_add(t, "/data", "bind", "data")->options = WORDS(&t->arena, "ro", "nosuid");
 	mount_add(t, "/null", "none", "/dev/null")->options = WORDS(&t->arena, "rbind");
 	assert_done(t, plan_mounts(&t->p));

@@ -120,8 +120,8 @@ static void files_and_directories_come_with_content_and_mode(void **state)
 	needs_root();
 	put(from, "a", "hello", 0640, 0);
 	put(from, "empty", "", 0444, 0);
-	mkdirat(from, "d", 0711);
-	mkdirat(from, "d/e", 0700);
+	assert_int_equal(mkdirat(from, "d", 0711), 0);
+	assert_int_equal(mkdirat(from, "d/e", 0700), 0);
 	put(from, "d/e/deep", "x", 0600, 0);
 	copied(true);
 	text_is("a", "hello");
@@ -139,7 +139,7 @@ static void all_of_it_belongs_to_the_workload(void **state)
 	(void)state;
 	needs_root();
 	put(from, "f", "", 0644, 0);
-	mkdirat(from, "d", 0755);
+	assert_int_equal(mkdirat(from, "d", 0755), 0);
 	put(from, "d/g", "", 0600, 33);
 	assert_int_equal(symlinkat("/etc/shadow", from, "link"), 0);
 	copied(true);
@@ -171,7 +171,7 @@ static void no_set_user_id_comes_along(void **state)
 	put(from, "su", "x", 04755, 0);
 	put(from, "sg", "x", 02755, 0);
 	put(from, "all", "x", 07777, 0);
-	mkdirat(from, "d", 0);
+	assert_int_equal(mkdirat(from, "d", 0), 0);
 	assert_int_equal(fchmodat(from, "d", 07755, 0), 0);
 	copied(true);
 	assert_int_equal(look("su").st_mode, S_IFREG | 0755);

@@ -70,7 +70,7 @@ static void random_profile(struct arena *arena, const struct number_table *numbe
 
 	memset(out, 0, sizeof(*out));
 	out->default_action = (char *)(pick(2) ? "SCMP_ACT_ERRNO" : "SCMP_ACT_ALLOW");
-	out->syscalls = arena_alloc(arena, NUMBERS * 4 * sizeof(*out->syscalls));
+	out->syscalls = arena_alloc(arena, (size_t)4 * NUMBERS * sizeof(*out->syscalls));
 	for (size_t number = 0; number < NUMBERS; number++) {
 		if (pick(NUMBERS) < conditional)
 			for (size_t i = pick(3) + 1; i > 0; i--)

@@ -219,7 +219,7 @@ static void a_write_that_fails_leaves_the_old_state(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
 	c.state.recorded = arena_strdup(&arena, "running");
 	assert_int_equal(container_write_state(&arena, &c, &err), -1);
-	setrlimit(RLIMIT_FSIZE, &large);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &large), 0);
 	assert_non_null(strstr(err.text, "file too large"));
 	assert_int_equal(access(below("one/state.json.new"), F_OK), -1);
 	reopen("one");

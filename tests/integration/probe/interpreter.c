@@ -28,7 +28,7 @@ static long call(long number, long a, long b, long c, long d)
 	return result;
 }
 
-void _start(void);
+void _start(void); /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): ld(1) */
 
 void _start(void)
 {
