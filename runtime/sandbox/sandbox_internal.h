@@ -58,6 +58,20 @@ struct step {
 extern const struct step sandbox_steps[];
 extern const struct step sandbox_exec_steps[];
 
+/* receive.c: a message on the runtime's side. */
+struct received {
+	struct message message;
+	int fd;	   /* -1: none came along */
+	pid_t pid; /* the sender's, where asked for */
+};
+/* Returns 1 with a message, 0 at the end of the socket, -1 with errno set. out->fd is the caller's.
+ */
+int message_receive(int socket, struct received *out);
+/* That it is one of this plan's, and brought what belongs to it. Returns 0, or -1 with err set. */
+int message_check(const struct plan *plan, const struct received *got, struct error *err);
+/* Makes err of the child's own report. Returns -1. */
+int message_failed(struct message *message, struct error *err);
+
 /* child.c */
 int child_tell(struct child *child, enum message_kind kind, int fd);
 int child_wait_for_parent(struct child *child, struct error *err);

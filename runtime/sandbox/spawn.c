@@ -163,49 +163,6 @@ static int write_time_offsets(const struct plan *plan, pid_t pid, struct error *
 	return 0;
 }
 
-struct received {
-	struct message message;
-	int fd;	   /* -1: none came along */
-	pid_t pid; /* the sender's, where asked for */
-};
-
-/* Returns 1 with a message, 0 at the end of the socket, -1 with errno set. */
-static int receive(int socket, struct received *out)
-{
-	char control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))]
-	    __attribute__((aligned(8)));
-	struct iovec iov = {.iov_base = &out->message, .iov_len = sizeof(out->message)};
-	struct msghdr header = {.msg_iov = &iov,
-				.msg_iovlen = 1,
-				.msg_control = control,
-				.msg_controllen = sizeof(control)};
-	ssize_t n;
-
-	*out = (struct received){.fd = -1};
-	do {
-		n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return (int)n;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
-		if (c->cmsg_level != SOL_SOCKET)
-			continue;
-		if (c->cmsg_type == SCM_RIGHTS)
-			memcpy(&out->fd, CMSG_DATA(c), sizeof(int));
-		if (c->cmsg_type == SCM_CREDENTIALS) {
-			struct ucred credentials;
-			memcpy(&credentials, CMSG_DATA(c), sizeof(credentials));
-			out->pid = credentials.pid;
-		}
-	}
-	if (n != sizeof(out->message)) {
-		errno = EPROTO;
-		return -1;
-	}
-	out->message.text[sizeof(out->message.text) - 1] = '\0';
-	return 1;
-}
-
 /* The child is gone without a word: how did it end? */
 static int silent_death(struct sandbox *sandbox, struct error *err)
 {
@@ -242,12 +199,10 @@ static int adopt(struct sandbox *sandbox, pid_t pid, struct error *err)
 	return 0;
 }
 
-static int failed(const struct message *message, struct error *err)
+static void keep(int *place, int *fd)
 {
-	error_set(err, "%s", message->text);
-	err->number = message->number;
-	err->exit_status = message->exit_status;
-	return -1;
+	fd_cleanup(place);
+	*place = fd_take(fd);
 }
 
 int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_event *event,
@@ -255,12 +210,15 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 {
 	while (!(sandbox->ready && sandbox->listened)) {
 		struct received got;
-		int n = receive(sandbox->socket, &got);
+		int n = message_receive(sandbox->socket, &got);
+		cleanup_fd int fd = got.fd;
 
 		if (n < 0)
 			return error_errno(err, errno, "reading from the container's process");
 		if (n == 0)
 			return silent_death(sandbox, err);
+		if (message_check(plan, &got, err) < 0)
+			return -1;
 		switch (got.message.kind) {
 		case MESSAGE_HELLO:
 			if (adopt(sandbox, got.pid, err) < 0 ||
@@ -288,7 +246,7 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 				return -1;
 			break;
 		case MESSAGE_CONSOLE:
-			sandbox->console = got.fd;
+			keep(&sandbox->console, &fd);
 			break;
 		case MESSAGE_CGROUP:
 			*event = SANDBOX_CGROUP;
@@ -297,14 +255,11 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 			*event = SANDBOX_NAMESPACES;
 			return 0;
 		case MESSAGE_NETWORK:
-			sandbox->network = got.fd;
+			keep(&sandbox->network, &fd);
 			*event = SANDBOX_NETWORK;
 			return 0;
 		case MESSAGE_LISTENER:
-			if (got.fd < 0)
-				return error_set(err, "seccomp: the notify descriptor did not come "
-						      "along (too many open files?)");
-			sandbox->listener = got.fd;
+			keep(&sandbox->listener, &fd);
 			sandbox->listened = true;
 			*event = SANDBOX_LISTENER;
 			return 0;
@@ -317,7 +272,7 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 			*event = SANDBOX_READY;
 			return 0;
 		default:
-			return failed(&got.message, err);
+			return message_failed(&got.message, err);
 		}
 	}
 	*event = SANDBOX_READY;
@@ -363,11 +318,12 @@ int sandbox_open_gate(struct sandbox *sandbox, bool interruptible, struct error 
 	if (sandbox_continue(sandbox, err) < 0 ||
 	    (interruptible && wait_for_word(sandbox, err) < 0))
 		return -1;
-	int n = receive(sandbox->socket, &got);
+	int n = message_receive(sandbox->socket, &got);
+	fd_cleanup(&got.fd);
 	if (n < 0)
 		return error_errno(err, errno, "reading from the container's process");
 	if (n > 0)
-		return failed(&got.message, err);
+		return message_failed(&got.message, err);
 	/* Its end of the socket is close-on-exec: the end of file is the exec, or its end. */
 	return sandbox_died_before_exec(sandbox->pid) ? silent_death(sandbox, err) : 0;
 }
@@ -442,7 +398,7 @@ int sandbox_open_gate_fifo(int dir, struct error *err)
 		return 0;
 	if (n != sizeof(message))
 		return error_errno(err, n < 0 ? errno : EPROTO, "reading the start gate's report");
-	return failed(&message, err);
+	return message_failed(&message, err);
 }
 
 void sandbox_abandon(struct sandbox *sandbox)
