@@ -19,7 +19,8 @@ static uint32_t flags_of(const struct nlmsghdr *message)
 	/* The header's eight bits are the older form. */
 	rtnl_for_each(attribute, message, sizeof(*address))
 	{
-		if (mnl_attr_get_type(attribute) == IFA_FLAGS)
+		if (mnl_attr_get_type(attribute) == IFA_FLAGS &&
+		    mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
 			return mnl_attr_get_u32(attribute);
 	}
 	return address->ifa_flags;
@@ -30,7 +31,9 @@ static int take(const struct nlmsghdr *message, void *context)
 	struct address_list *list = context;
 	const struct ifaddrmsg *address = mnl_nlmsg_get_payload(message);
 
-	if (message->nlmsg_type != RTM_NEWADDR || (int)address->ifa_index != list->index ||
+	if (message->nlmsg_type != RTM_NEWADDR ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*address) ||
+	    (int)address->ifa_index != list->index ||
 	    address->ifa_scope != RT_SCOPE_UNIVERSE || !(flags_of(message) & IFA_F_PERMANENT))
 		return MNL_CB_OK;
 	struct nlmsghdr *copy = arena_alloc(list->arena, message->nlmsg_len);
@@ -74,10 +77,14 @@ static void put_attribute(struct nlmsghdr *request, const struct nlattr *attribu
 			  const char *old_name, const char *name)
 {
 	uint16_t type = mnl_attr_get_type(attribute);
+	const size_t room = RTNL_REQUEST / 2;
 
+	if (request->nlmsg_len + mnl_attr_get_payload_len(attribute) > room)
+		return;
 	switch (type) {
 	case IFA_LABEL:
-		put_label(request, mnl_attr_get_str(attribute), old_name, name);
+		if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
+			put_label(request, mnl_attr_get_str(attribute), old_name, name);
 		break;
 	case IFA_ADDRESS:
 	case IFA_LOCAL:

@@ -35,13 +35,15 @@ static int take_link(const struct nlmsghdr *message, void *context)
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
 	const struct nlattr *attribute;
 
-	if (message->nlmsg_type != RTM_NEWLINK)
+	if (message->nlmsg_type != RTM_NEWLINK ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*info))
 		return MNL_CB_OK;
 	link->index = info->ifi_index;
 	link->flags = info->ifi_flags;
 	rtnl_for_each(attribute, message, sizeof(*info))
 	{
-		if (mnl_attr_get_type(attribute) == IFLA_IFNAME)
+		if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
+		    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
 			snprintf(link->name, sizeof(link->name), "%s", mnl_attr_get_str(attribute));
 	}
 	return MNL_CB_OK;

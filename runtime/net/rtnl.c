@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,10 @@ static int keep_words(const struct nlmsghdr *message, void *context)
 	size_t skip = sizeof(*answer);
 	const struct nlattr *attribute;
 
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*answer)) {
+		errno = EBADMSG;
+		return MNL_CB_ERROR;
+	}
 	if (answer->error == 0)
 		return MNL_CB_STOP;
 	if (!(message->nlmsg_flags & NLM_F_CAPPED))
@@ -118,6 +123,21 @@ static int other(const struct nlmsghdr *message, void *context)
 	return taker->take ? taker->take(message, taker->context) : MNL_CB_OK;
 }
 
+/* libmnl takes a length beyond 2 GiB for a negative one that fits, and goes round in circles. */
+static bool is_whole(const char *answer, size_t n)
+{
+	struct nlmsghdr header;
+
+	for (size_t at = 0; n - at >= sizeof(header); at += NLMSG_ALIGN(header.nlmsg_len)) {
+		memcpy(&header, answer + at, sizeof(header));
+		if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > n - at)
+			return false;
+		if (NLMSG_ALIGN(header.nlmsg_len) > n - at)
+			break;
+	}
+	return true;
+}
+
 int rtnl_talk(struct rtnl *rtnl, struct nlmsghdr *request, mnl_cb_t take, void *context)
 {
 	static char answer[ANSWER];
@@ -139,6 +159,10 @@ int rtnl_talk(struct rtnl *rtnl, struct nlmsghdr *request, mnl_cb_t take, void *
 			continue;
 		if (n < 0)
 			return -1;
+		if (!is_whole(answer, (size_t)n)) {
+			errno = EBADMSG;
+			return -1;
+		}
 		result = mnl_cb_run2(answer, (size_t)n, rtnl->sequence,
 				     mnl_socket_get_portid(rtnl->socket), other, &taker, controls,
 				     NLMSG_ERROR + 1);
