@@ -1,6 +1,7 @@
 /* What is done to a group's processes: listing, signals, killing, freezing. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,8 +46,9 @@ static int add_pids(int dir, void *data)
 		if (end == text)
 			break;
 		end += strspn(end, "\n");
-		/* 0 is a process that our pid namespace does not see. */
-		if (pid <= 0)
+		/* 0 is a process that our pid namespace does not see. A number that is none must
+		 * not become a negative one, a whole group to kill(2). */
+		if (pid <= 0 || pid > INT_MAX)
 			continue;
 		list->items = arena_grow(list->arena, list->items, list->n, sizeof(*list->items));
 		list->items[list->n++] = (pid_t)pid;
