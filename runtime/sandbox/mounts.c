@@ -121,14 +121,18 @@ static int explain_attach(const struct plan_mount *m, int errnum, struct error *
 	return error_errno(err, errnum, "%s: mounting at %s%s", m->label, m->destination, hint);
 }
 
+bool mounts_shows_kernel(const struct plan_mount *m)
+{
+	return m->type && (strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0);
+}
+
 /*
- * The masked and read-only paths below /proc and /sys are found by name later. With a symlink on
- * the way, into a volume, another container could put another directory there meanwhile, and all of
- * them would be covered there instead (CVE-2019-19921).
+ * With a symlink on the way, into a volume, what the workload finds at /proc could be exchanged by
+ * another container at any time (CVE-2019-19921). Masks do not go by that name (paths.c).
  */
 static int check_plain(struct child *child, const struct plan_mount *m, struct error *err)
 {
-	if (!m->type || (strcmp(m->type, "proc") != 0 && strcmp(m->type, "sysfs") != 0))
+	if (!mounts_shows_kernel(m))
 		return 0;
 	cleanup_fd int target = path_open_plain(child->root, m->destination, O_PATH | O_DIRECTORY);
 	if (target < 0 && errno == ELOOP)
@@ -225,9 +229,9 @@ static mode_t mode_below(struct child *child, const char *destination)
 	return there < 0 || fstat(there, &st) < 0 ? 01777 : st.st_mode & 03777;
 }
 
-static int attach_new(struct child *child, const struct plan_mount *m, struct error *err)
+static int attach_new(struct child *child, struct plan_mount *m, struct error *err)
 {
-	struct plan_mount own = *m;
+	struct plan_mount own = *m, *planned = m;
 
 	own.kept_mode = m->keep_mode ? mode_below(child, m->destination) : 0;
 	cleanup_fd int target = open_target(child, m, err);
@@ -260,6 +264,9 @@ static int attach_new(struct child *child, const struct plan_mount *m, struct er
 	if (m->attr.propagation &&
 	    sys_set_attr(mounted, m->attr.propagation_recursive, 0, 0, m->attr.propagation) < 0)
 		return error_errno(err, errno, "%s: setting its propagation", m->label);
+	/* Its path may lead elsewhere later, where another container has the same rootfs. */
+	if (mounts_shows_kernel(m) || m->late_readonly)
+		planned->tree = fd_take(&mounted);
 	return 0;
 }
 
@@ -314,8 +321,7 @@ int mounts_late_readonly(struct child *child, struct error *err)
 	/* Without links /dev is a bind of the caller's, and covers it. */
 	if (!top || !child->plan->dev_links || !(top->attr.set & MOUNT_ATTR_RDONLY))
 		return 0;
-	cleanup_fd int dev = path_open_in_root(child->root, top->destination, O_PATH, 0);
-	if (dev < 0 || sys_set_attr(dev, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
+	if (sys_set_attr(top->tree, false, MOUNT_ATTR_RDONLY, 0, 0) < 0)
 		return error_errno(err, errno, "%s: making %s read-only", top->label,
 				   top->destination);
 	return 0;
@@ -326,7 +332,7 @@ int step_mounts(struct child *child, struct error *err)
 	const struct plan *plan = child->plan;
 
 	for (size_t i = 0; i < plan->n_mounts; i++) {
-		const struct plan_mount *m = &plan->mounts[i];
+		struct plan_mount *m = &plan->mounts[i];
 		int done;
 
 		if (m->kind == PLAN_MOUNT_REMOUNT) {

@@ -1,7 +1,9 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,13 +12,46 @@
 #include "sandbox_internal.h"
 
 /*
+ * Opens what is to be covered. Below /proc and /sys by the descriptor of what was mounted there: a
+ * container with the same rootfs may have put another folder at that path meanwhile, and the
+ * procfs would lie elsewhere, with nothing covered (CVE-2019-19921).
+ */
+static int open_path(struct child *child, const char *path)
+{
+	const struct plan *plan = child->plan;
+	char clean[PATH_MAX], at[PATH_MAX];
+	int base = child->root;
+	size_t above = 0;
+
+	if (path_clean(path, clean, sizeof(clean)) < 0)
+		return -1;
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		const struct plan_mount *m = &plan->mounts[i];
+		if (m->kind == PLAN_MOUNT_REMOUNT || path_clean(m->destination, at, sizeof(at)) < 0)
+			continue;
+		size_t length = strlen(at);
+		if (strncmp(clean, at, length) != 0 || clean[length] != '/')
+			continue;
+		if (mounts_shows_kernel(m)) {
+			base = m->tree;
+			above = length;
+		} else if (length <= above) {
+			/* A later mount hides it. */
+			base = child->root;
+			above = 0;
+		}
+	}
+	return path_open_in_root(base, above ? clean + above : path, O_PATH, 0);
+}
+
+/*
  * Masks with an empty file or directory of the set-up's own tmpfs. Nothing of the container's /dev
  * takes part, so a false /dev/null can not (CVE-2025-31133).
  */
 static int mask(struct child *child, const char *path, struct error *err)
 {
 	struct stat st;
-	cleanup_fd int target = path_open_in_root(child->root, path, O_PATH, 0);
+	cleanup_fd int target = open_path(child, path);
 
 	if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
@@ -46,7 +81,7 @@ int step_masked_paths(struct child *child, struct error *err)
 
 static int make_readonly(struct child *child, const char *path, struct error *err)
 {
-	cleanup_fd int target = path_open_in_root(child->root, path, O_PATH, 0);
+	cleanup_fd int target = open_path(child, path);
 
 	if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;

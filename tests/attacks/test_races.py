@@ -1,0 +1,180 @@
+"""Paths that somebody else exchanges while the runtime works with them: each test runs a number of
+rounds that an unprotected build was seen to lose (tests/removal/protections has those builds)."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+import harness
+import hostile
+from attacks import escaped
+from hostile import how_often, racing
+
+VOLUME = ["rbind", "rprivate", "rw"]
+# Between two steps of the set-up, microseconds.
+PAUSE = 300
+# Opening it is not yet writing to it: nothing happens to the host.
+WRITABLE = """for place in {}; do
+    true >>$place/sys/kernel/core_pattern && echo OPEN $place
+done; true"""
+
+
+@pytest.fixture
+def exchange(probe_program):
+    return probe_program("exchange")
+
+
+@pytest.fixture
+def canary(folder):
+    made = hostile.Canary(folder / "canary")
+    yield made
+    made.watch.close()
+
+
+@pytest.fixture
+def volume(folder):
+    """A volume that an attacker's container has, too: here the test acts as that one."""
+    path = folder / "volume"
+    path.mkdir()
+    path.chmod(0o777)
+    return path
+
+
+def works(runtime, bundle):
+    """The control: without the attack it starts."""
+    done = runtime.run(bundle)
+    assert done.status == 0 and "ran" in done.out, done
+
+
+@pytest.mark.attack("CVE-2019-19921", "two containers have the same root; one exchanges /proc for a "
+                    "symlink while the other starts, so that its masks are put elsewhere",
+                    "masks are put on through the descriptor of the procfs that was mounted")
+def test_raced_proc_of_a_shared_root(runtime, victim, exchange):
+    """Masks by path: one of about 25 rounds left core_pattern writable."""
+    (victim.rootfs / "elsewhere").symlink_to("opt")
+    places = "/proc /elsewhere /opt"
+    works(runtime, victim.sh("echo ran"))
+    victim.sh(f"echo ran; {WRITABLE.format(places)}")
+    with racing(exchange, (victim.rootfs / "proc", victim.rootfs / "elsewhere"), pause=PAUSE):
+        results = hostile.rounds(runtime, victim, 60)
+    how_often(results, lambda r: "OPEN" in r.out, "/proc/sys of the host can be written")
+
+
+@pytest.mark.attack("CVE-2021-30465", "a mount's destination in a shared volume is exchanged for a "
+                    "symlink to the folder of volumes, so that the next volume's source is a "
+                    "symlink of the attacker's",
+                    "destinations are descriptors, resolved in the root; sources are opened before")
+def test_raced_destination_in_a_shared_volume(runtime, victim, new_bundle, exchange, canary, folder):
+    """The attacker runs in a container of the same runtime."""
+    volumes = folder / "volumes"
+    one, two = volumes / "one", volumes / "two"
+    for place in (one, two):
+        place.mkdir(parents=True)
+        place.chmod(0o777)
+    for n in range(4):
+        (one / f"m{n}").mkdir()
+        (one / f"l{n}").symlink_to(volumes)
+    (one / "two").symlink_to(canary.path)
+    attacker = new_bundle("attacker")
+    attacker.config = json.loads(json.dumps(victim.config))
+    attacker.file("/exchange", pathlib.Path(exchange).read_bytes(), 0o755)
+    attacker.mount(destination="/one", type="bind", source=str(one), options=VOLUME)
+    pairs = [word for n in range(4) for word in (f"/one/m{n}", f"/one/l{n}")]
+    victim.mount(destination="/vol", type="bind", source=str(one), options=VOLUME)
+    for n in range(4):
+        victim.mount(destination=f"/vol/m{n}", type="bind", source=str(one), options=VOLUME)
+    victim.mount(destination="/stolen", type="bind", source=str(two), options=VOLUME)
+    works(runtime, victim.sh("echo ran; cat /stolen/secret; true"))
+    name = runtime.create(attacker.args("/exchange", "120", "0", *pairs))
+    runtime.ok("start", name)
+    assert harness.wait_for(lambda: "up" in runtime.output(name))
+    results = hostile.rounds(runtime, victim, 40)
+    assert runtime.status(name) == "running", runtime.output(name)
+    how_often(results, lambda r: canary.WORDS in r.out, "a folder of the host was the volume")
+
+
+@pytest.mark.attack("CVE-2024-45310", "a mount point that is to be made in a shared volume: its "
+                    "folder is exchanged for a symlink to a folder of the host",
+                    "made component by component, by descriptors; a symlink's target is looked up "
+                    "in the root")
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_raced_mount_point_is_made_on_the_host(runtime, victim, exchange, canary, volume, kind):
+    """By plain path: half of the rounds made it on the host."""
+    (volume / "a").mkdir()
+    (volume / "b").symlink_to(canary.path)
+    (volume / "source").write_text("of the volume\n")
+    victim.mount(destination="/vol", type="bind", source=str(volume), options=VOLUME)
+    works(runtime, victim.sh("echo ran"))
+    usual = list(victim.config["mounts"])
+    with racing(exchange, (volume / "a", volume / "b")):
+        for i in range(25):
+            for n in range(8):
+                if kind == "folder":
+                    victim.mount(destination=f"/vol/a/new{i}-{n}/sub", type="tmpfs", source="tmpfs")
+                else:
+                    victim.mount(destination=f"/vol/a/new{i}-{n}", type="bind",
+                                 source=str(volume / "source"), options=["rbind", "rprivate"])
+            runtime.run(victim)
+            victim.set("mounts", list(usual))
+            done = canary.touched()
+            escaped(done, f"a {kind} made on the host: {done}, in round {i + 1}")
+
+
+@pytest.mark.attack("CVE-2025-52881", "a destination in a shared volume is exchanged for a symlink "
+                    "to /proc: what is mounted there takes the runtime's writes, for labels and "
+                    "sysctls",
+                    "the destination's descriptor is looked at; writes go to the host's procfs by a "
+                    "descriptor that nothing lies over")
+def test_raced_volume_over_proc(runtime, victim, exchange, volume):
+    """By plain path: every third round got the attacker's folder as /proc."""
+    false = volume / "false"
+    for path in ("self/attr/apparmor", "thread-self/attr/apparmor", "sys/kernel", "sys/net/ipv4",
+                 "self/fd", "self/task/1/attr"):
+        (false / path).mkdir(parents=True)
+    for path in ("self/attr/exec", "thread-self/attr/exec", "self/oom_score_adj",
+                 "sys/kernel/shm_rmid_forced", "sys/kernel/core_pattern"):
+        (false / path).write_text("")
+        (false / path).chmod(0o666)
+    (volume / "a").mkdir()
+    (volume / "b").symlink_to("/proc")
+    victim.mount(destination="/vol", type="bind", source=str(volume), options=VOLUME)
+    for _ in range(12):
+        victim.mount(destination="/vol/a", type="bind", source=str(false), options=VOLUME)
+    victim.set("linux.sysctl", {"kernel.shm_rmid_forced": "1"}).set("process.oomScoreAdj", 321)
+    victim.sh("""echo ran; if [ -d /proc/1 ]; then cat /proc/self/oom_score_adj \
+            /proc/sys/kernel/shm_rmid_forced; else echo FALSE; fi""")
+    done = runtime.run(victim)
+    assert done.lines == ["ran", "321", "1"], done
+    with racing(exchange, (volume / "a", volume / "b")):
+        results = hostile.rounds(runtime, victim, 60)
+    written = [p for p in false.rglob("*") if p.is_file() and p.read_text()]
+    escaped(written, f"wrote into the attacker's {written}")
+    how_often(results, lambda r: r.status == 0 and r.lines != ["ran", "321", "1"],
+              "started with another's files as /proc")
+
+
+@pytest.mark.attack("CVE-2025-31133, CVE-2025-62161", "/dev is a volume; null in it is exchanged "
+                    "for a symlink to a file of procfs, which is then bound over the masked path",
+                    "masks are files of the runtime's own tmpfs")
+def test_raced_dev_null_for_masks(runtime, victim, exchange, volume):
+    """Masks of /dev/null: every third round."""
+    os.mknod(volume / "null", 0o666 | 0o020000, os.makedev(1, 3))
+    (volume / "null").chmod(0o666)
+    (volume / "b").symlink_to("/proc/sys/kernel/core_pattern")
+    keep = [m for m in victim.config["mounts"] if not m["destination"].startswith("/dev")]
+    victim.set("mounts", keep)
+    victim.mount(destination="/dev", type="bind", source=str(volume), options=VOLUME)
+    victim.config["linux"]["maskedPaths"] += ["/proc/interrupts"]
+    works(runtime, victim.sh("echo ran"))
+    victim.sh("""echo ran; for masked in /proc/interrupts /proc/timer_list /proc/keys; do
+        true >>$masked && echo OPEN; read -r word <$masked && echo READ $word
+    done; true""")
+    with racing(exchange, (volume / "null", volume / "b")):
+        results = hostile.rounds(runtime, victim, 40)
+    how_often(results, lambda r: "READ" in r.out, "a masked path shows something")
+    # As root the file over it can be opened where its mount is not read-only; that tells little.
+    how_often(results, lambda r: r.status == 0 and "OPEN" in r.out and runtime.ours,
+              "a masked path can be written")
