@@ -29,7 +29,8 @@ int resctrl_open(struct arena *arena, const char *mountinfo, struct error *err)
 			continue;
 		for (int field = 0; field < 4 && point; field++) {
 			point = strchr(point, ' ');
-			point += point != NULL;
+			if (point)
+				point++;
 		}
 		if (!point)
 			continue;

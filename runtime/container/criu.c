@@ -414,7 +414,7 @@ static int serve(struct arena *arena, struct criu *criu, const struct criu_dirs 
 		return error_errno(err, errno, "listening to criu");
 	if (n == 0)
 		return criu_failed(arena, dirs, "it ended without an answer", err);
-	if (bytes[0] == (unsigned char)OWN_FAILURE)
+	if (bytes[0] == (unsigned char)OWN_FAILURE && n > 1 && bytes[1])
 		return error_set(err, "%.*s", (int)n - 1, (const char *)bytes + 1);
 	if (read_answer(arena, bytes, (size_t)n, a) < 0)
 		return error_set(err,

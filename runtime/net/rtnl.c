@@ -98,7 +98,7 @@ static int keep_words(const struct nlmsghdr *message, void *context)
 					 mnl_attr_get_str(attribute));
 		}
 	}
-	errno = -answer->error;
+	errno = answer->error < 0 && answer->error > -4096 ? -answer->error : EBADMSG;
 	return MNL_CB_ERROR;
 }
 
