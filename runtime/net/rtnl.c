@@ -89,7 +89,7 @@ static int keep_words(const struct nlmsghdr *message, void *context)
 		return MNL_CB_STOP;
 	if (!(message->nlmsg_flags & NLM_F_CAPPED))
 		skip += mnl_nlmsg_get_payload_len(&answer->msg);
-	if (message->nlmsg_flags & NLM_F_ACK_TLVS) {
+	if (message->nlmsg_flags & NLM_F_ACK_TLVS && skip <= mnl_nlmsg_get_payload_len(message)) {
 		rtnl_for_each(attribute, message, skip)
 		{
 			if (mnl_attr_get_type(attribute) == NLMSGERR_ATTR_MSG &&
