@@ -1,9 +1,11 @@
 /* Names to masks. What this kernel, libcap or the runtime itself does not have is a finding. */
 #include <errno.h>
-#include <strings.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/capability.h>
 
+#include "fd.h"
 #include "plan_internal.h"
 
 const char *const *plan_capabilities(void)
@@ -35,6 +37,24 @@ struct sets {
 	uint64_t own;	/* what the runtime may hand on */
 };
 
+/* Not cap_max_bits(3), which asks the kernel by trial, and takes any error for the end: what is
+ * left out here would stay in the workload's bounding set. */
+static int known_capabilities(struct planner *p, uint64_t *known)
+{
+	char *text, *end;
+
+	if (file_read_all(p->arena, p->plan->proc, "sys/kernel/cap_last_cap", 64, &text, NULL) < 0)
+		return error_errno(p->err, errno, "reading /proc/sys/kernel/cap_last_cap");
+	const unsigned long last = strtoul(text, &end, 10);
+	if (end == text || last > 63)
+		return error_set(p->err,
+				 "/proc/sys/kernel/cap_last_cap: expected a number up to 63, got "
+				 "\"%.20s\"",
+				 text);
+	*known = UINT64_MAX >> (63 - last);
+	return 0;
+}
+
 static int own_permitted(struct planner *p, uint64_t known, uint64_t *own)
 {
 	cap_t caps = cap_get_proc();
@@ -44,9 +64,15 @@ static int own_permitted(struct planner *p, uint64_t known, uint64_t *own)
 		return error_errno(p->err, errno, "reading the runtime's own capabilities");
 	for (cap_value_t cap = 0; cap < 64; cap++) {
 		cap_flag_value_t has = CAP_CLEAR;
-		if ((known >> cap & 1) && cap_get_flag(caps, cap, CAP_PERMITTED, &has) == 0 &&
-		    has == CAP_SET && cap_get_bound(cap) > 0)
-			*own |= (uint64_t)1 << cap;
+		if (!(known >> cap & 1) || cap_get_flag(caps, cap, CAP_PERMITTED, &has) < 0 ||
+		    has != CAP_SET)
+			continue;
+		const int bound = cap_get_bound(cap);
+		if (bound < 0) {
+			cap_free(caps);
+			return error_errno(p->err, errno, "reading the runtime's bounding set");
+		}
+		*own |= (uint64_t)bound << cap;
 	}
 	cap_free(caps);
 	/* A new or joined user namespace brings all of them. */
@@ -88,8 +114,8 @@ int plan_capability_sets(struct planner *p)
 	struct plan_capabilities *out = &p->plan->capabilities;
 	struct sets s = {.p = p};
 
-	for (cap_value_t cap = 0; cap < cap_max_bits() && cap < 64; cap++)
-		s.known |= (uint64_t)1 << cap;
+	if (known_capabilities(p, &s.known) < 0)
+		return -1;
 	out->known = s.known;
 	/* Nothing said means none: an absent object leaves no set to keep (config.md, "Linux
 	 * Process"). */
