@@ -71,7 +71,7 @@ static _Noreturn void child_fail(int fd, const struct error *err)
 }
 
 /* The runtime's own handlers and masks are not the workload's business. */
-static void reset_signals(void)
+static int reset_signals(struct error *err)
 {
 	sigset_t none;
 
@@ -84,10 +84,32 @@ static void reset_signals(void)
 		unsigned long mask;
 	} by_default = {0};
 
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)syscall(SYS_rt_sigaction, sig, &by_default, NULL, sizeof(by_default.mask));
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (sig == SIGKILL || sig == SIGSTOP)
+			continue;
+		if (syscall(SYS_rt_sigaction, sig, &by_default, NULL, sizeof(by_default.mask)) < 0)
+			return error_errno(err, errno, "resetting signal %d", sig);
+	}
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return error_errno(err, errno, "letting all signals through");
+	return 0;
+}
+
+/* What holds from the first moment on. */
+static int begin(struct error *err)
+{
+	/* A runtime that is killed takes the half-made container with it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_errno(err, errno, "ending with the runtime (prctl)");
+	/* A neighbour in a joined pid or user namespace must not look into a process that still has
+	 * the host's descriptors (ptrace(2), /proc/PID/fd): CVE-2016-9962. Until the exec. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return error_errno(err, errno, "closing itself to other processes (prctl)");
+	if (reset_signals(err) < 0)
+		return -1;
+	umask(0);
+	return 0;
 }
 
 static bool taken_out(const char *name)
@@ -182,7 +204,10 @@ static void clone_again(struct child *child)
 	}
 	if (pid > 0)
 		_exit(0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
+		error_errno(&err, errno, "ending with the runtime (prctl)");
+		goto fail;
+	}
 	if (child_tell(child, MESSAGE_HELLO, -1) < 0)
 		_exit(1);
 	/* The pid namespace is there only now. */
@@ -221,14 +246,11 @@ void child_main(const struct plan *plan, int socket)
 			      .own_oom_score = -1,
 			      .own_time_offsets = -1};
 
+	struct error err = ERROR_INIT;
+
 	open_own_files(&child);
-	/* A runtime that is killed takes the half-made container with it. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* A neighbour in a joined pid or user namespace must not look into a process that still has
-	 * the host's descriptors (ptrace(2), /proc/PID/fd): CVE-2016-9962. Until the exec. */
-	prctl(PR_SET_DUMPABLE, 0);
-	reset_signals();
-	umask(0);
+	if (begin(&err) < 0)
+		child_fail(socket, &err);
 	if (plan->two_clones)
 		clone_again(&child);
 	walk(&child);

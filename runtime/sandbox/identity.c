@@ -14,7 +14,9 @@ static int reset_securebits(struct error *err)
 {
 	int now = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
 
-	if (now <= 0)
+	if (now < 0)
+		return error_errno(err, errno, "reading the caller's securebits");
+	if (now == 0)
 		return 0;
 	/* A lock is the bit above the one that it locks. */
 	int locks = now & (int)SECURE_ALL_LOCKS;
