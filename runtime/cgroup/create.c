@@ -90,8 +90,12 @@ char *cgroup_choose_path(struct arena *arena, const struct cgroup_request *reque
 	if (request->mode == CGROUP_AVAILABLE) {
 		cleanup_fd int root = cg_root_open(NULL);
 
-		if (root < 0)
+		if (root < 0 && errno == ENODEV)
 			return arena_strdup(arena, "");
+		if (root < 0) {
+			error_errno(err, errno, "looking for the cgroups at " CG_MOUNT);
+			return NULL;
+		}
 	}
 	return clean_path(arena, path, err);
 }
@@ -346,6 +350,8 @@ int cgroup_create(struct arena *arena, const struct cgroup_request *request, str
 		return 0;
 	}
 	root = m.root = cg_root_open(&m.mount);
+	if (root < 0 && errno != ENODEV)
+		return error_errno(err, errno, "looking for the cgroups at " CG_MOUNT);
 	if (request->mode == CGROUP_REQUIRED && (root < 0 || strcmp(m.mount, CG_UNIFIED) == 0))
 		return error_set(
 		    err,

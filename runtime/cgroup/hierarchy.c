@@ -20,14 +20,19 @@ const char *cg_controller_name(enum cg_controller controller)
 	return controller < CG_CONTROLLERS ? controller_names[controller] : "cgroup";
 }
 
+/* Returns -1 with errno set: ENODEV where there is none. */
 static int open_cgroup2(const char *path)
 {
 	struct statfs fs;
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_fd int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
-		return fd;
-	fd_cleanup(&fd);
+	if (fd >= 0 && fstatfs(fd, &fs) == 0) {
+		if (fs.f_type == CGROUP2_SUPER_MAGIC)
+			return fd_take(&fd);
+		errno = ENODEV;
+	} else if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP) {
+		errno = ENODEV;
+	}
 	return -1;
 }
 
@@ -38,14 +43,14 @@ int cg_root_open(const char **mount)
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		int fd = open_cgroup2(places[i]);
 
-		if (fd < 0)
+		/* One that can not be looked at is not one that is not there. ENODEV and not
+		 * ENOENT, which says that a group is gone. */
+		if (fd < 0 && errno == ENODEV)
 			continue;
-		if (mount)
+		if (fd >= 0 && mount)
 			*mount = places[i];
 		return fd;
 	}
-	/* Not ENOENT: that says that a group is gone. */
-	errno = ENODEV;
 	return -1;
 }
 
