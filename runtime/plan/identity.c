@@ -19,7 +19,10 @@ static int find_visible(struct planner *p, const char *path)
 
 	if (!over)
 		return path_open_in_root(p->rootfs, path, O_PATH, 0);
-	return over->source ? openat(p->in->bundle, over->source, O_PATH | O_CLOEXEC) : -1;
+	if (over->source)
+		return openat(p->in->bundle, over->source, O_PATH | O_CLOEXEC);
+	errno = ENOENT;
+	return -1;
 }
 
 /* Only what is known to be a regular file is opened: an image, or a container's root, can put a
@@ -28,29 +31,44 @@ static int open_regular(struct planner *p, int found)
 {
 	struct stat st;
 
-	if (found < 0 || fstat(found, &st) < 0 || !S_ISREG(st.st_mode))
+	if (found < 0 || fstat(found, &st) < 0)
 		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = ENOENT;
+		return -1;
+	}
 	return fd_reopen(p->plan->proc, found, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 }
 
-/* Returns the text of such a file; "" where there is none that can be read as one; NULL, with a
- * finding, for one that is too large to be completed. */
-static const char *read_database(struct planner *p, const char *path, bool *exists)
+/* That the rootfs, or the caller's rights to it, are so; all else is a failure. */
+static bool says_none(int number)
+{
+	return number == ENOENT || number == ENOTDIR || number == ELOOP || number == EACCES ||
+	       number == EXDEV || number == ENAMETOOLONG;
+}
+
+/* The text of such a file; "" where there is none that can be read as one; NULL, with a finding,
+ * for one that is too large to be completed. Returns 0, or -1 with the planner's err set. */
+static int read_database(struct planner *p, const char *path, bool *exists, const char **out)
 {
 	char *text = NULL;
 	cleanup_fd int found = find_visible(p, path);
 	cleanup_fd int fd = open_regular(p, found);
 
 	*exists = found >= 0;
-	if (fd < 0)
-		return "";
-	if (fd_read_all(p->arena, fd, MAX_DATABASE, &text, NULL) == 0)
-		return text;
-	if (errno != E2BIG)
-		return "";
+	*out = "";
+	if (fd < 0 && says_none(errno))
+		return 0;
+	if (fd >= 0 && fd_read_all(p->arena, fd, MAX_DATABASE, &text, NULL) == 0) {
+		*out = text;
+		return 0;
+	}
+	if (fd < 0 || errno != E2BIG)
+		return error_errno(p->err, errno, "reading %s of the rootfs", path);
 	findings_add(p->findings, FINDING_NOTE, "root.path",
 		     "%s in it is larger than 4 MiB: left as it is", path);
-	return NULL;
+	*out = NULL;
+	return 0;
 }
 
 static const char *end_line(struct planner *p, const char *text)
@@ -77,10 +95,11 @@ static const char *free_name(struct planner *p, const char *text, const char *wa
 	return passwd_has_name(text, wanted) ? arena_printf(p->arena, "%s-%u", wanted, id) : wanted;
 }
 
-static void add_identity_files(struct planner *p, const char *passwd, bool user_known,
-			       const char *home)
+static int add_identity_files(struct planner *p, const char *passwd, bool user_known,
+			      const char *home)
 {
 	struct plan *plan = p->plan;
+	const char *group, *hosts;
 	bool exists;
 
 	if (passwd && !user_known)
@@ -89,15 +108,18 @@ static void add_identity_files(struct planner *p, const char *passwd, bool user_
 				      end_line(p, passwd), free_name(p, passwd, "app", plan->uid),
 				      plan->uid, plan->gid,
 				      home_is_sane(home) ? home : "/tmp/home"));
-	const char *group = read_database(p, "/etc/group", &exists);
+	if (read_database(p, "/etc/group", &exists, &group) < 0)
+		return -1;
 	if (group && !group_has_gid(group, plan->gid))
 		add_file(p, "/etc/group",
 			 arena_printf(p->arena, "%s%s:x:%u:\n", end_line(p, group),
 				      free_name(p, group, "app", plan->gid), plan->gid));
-	(void)read_database(p, "/etc/hosts", &exists);
+	if (read_database(p, "/etc/hosts", &exists, &hosts) < 0)
+		return -1;
 	if (!exists)
 		add_file(p, "/etc/hosts",
 			 "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+	return 0;
 }
 
 static bool maps(const struct config_id_mapping *items, size_t n, uint32_t id)
@@ -173,13 +195,13 @@ int plan_identity(struct planner *p)
 {
 	struct plan *plan = p->plan;
 	struct str_list env = {0};
+	const char *passwd;
 	bool exists;
 
 	set_user(p);
 	if (check_mapped(p) < 0 || plan_nested_ids(p) < 0 || plan_nested_groups(p) < 0 ||
-	    check_denied_groups(p) < 0)
+	    check_denied_groups(p) < 0 || read_database(p, "/etc/passwd", &exists, &passwd) < 0)
 		return -1;
-	const char *passwd = read_database(p, "/etc/passwd", &exists);
 	struct passwd_entry entry = passwd_find_uid(p->arena, passwd, plan->uid);
 
 	for (size_t i = 0; i < p->config->process.env.n; i++)
@@ -196,7 +218,7 @@ int plan_identity(struct planner *p)
 	}
 	plan->envp = env.items;
 	plan->n_env = env.n;
-	if (p->hardening->identity_files)
-		add_identity_files(p, passwd, entry.found, env_get(&env, "HOME"));
-	return 0;
+	return p->hardening->identity_files
+		   ? add_identity_files(p, passwd, entry.found, env_get(&env, "HOME"))
+		   : 0;
 }

@@ -61,6 +61,9 @@ enum plan_memfd plan_memfd_rule(struct planner *p)
 	/* The kernel has it since 6.3; before, there is nothing to set. */
 	if (errno == ENOENT)
 		return PLAN_MEMFD_FREE;
+	/* Not refused, but not known either: the step says what is wrong when it writes it. */
+	if (errno != EACCES && errno != EPERM && errno != EROFS)
+		return PLAN_MEMFD_SYSCTL;
 	/* A new pid namespace is at least as strict as the one around it. */
 	if (file_read_all(p->arena, p->plan->proc, file, 16, &now, NULL) == 0 &&
 	    strtol(now, NULL, 10) >= 2)

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -141,16 +142,18 @@ static void add(struct planner *p, const char *key, const char *path, const char
 			   is_of_host_root(plan, path)};
 }
 
-/* Before 6.6, 2 also refused memfd_create without flags, which glibc programs still do. */
+/* Before 6.6, 2 also refused memfd_create without flags, which glibc programs still do. Returns
+ * NULL with errno set. */
 static const char *memfd_noexec_value(void)
 {
 	struct utsname name;
 	char *rest = NULL;
 	unsigned long major = 0, minor = 0;
 
-	if (uname(&name) == 0)
-		major = strtoul(name.release, &rest, 10);
-	if (rest && *rest == '.')
+	if (uname(&name) < 0)
+		return NULL;
+	major = strtoul(name.release, &rest, 10);
+	if (*rest == '.')
 		minor = strtoul(rest + 1, NULL, 10);
 	return major > 6 || (major == 6 && minor >= 6) ? "2" : "1";
 }
@@ -170,7 +173,11 @@ int plan_sysctls(struct planner *p)
 			return -1;
 		add(p, key, path, sysctl->items[i].value, false);
 	}
-	if (plan_memfd_rule(p) == PLAN_MEMFD_SYSCTL)
-		add(p, "vm.memfd_noexec", "vm/memfd_noexec", memfd_noexec_value(), true);
+	if (plan_memfd_rule(p) != PLAN_MEMFD_SYSCTL)
+		return 0;
+	const char *noexec = memfd_noexec_value();
+	if (!noexec)
+		return error_errno(p->err, errno, "asking for the kernel's version");
+	add(p, "vm.memfd_noexec", "vm/memfd_noexec", noexec, true);
 	return 0;
 }
