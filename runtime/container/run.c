@@ -5,6 +5,7 @@
 #include "fd.h"
 #include "launch.h"
 #include "start.h"
+#include "store.h"
 
 static int go(struct launch *l, struct error *err)
 {
@@ -29,18 +30,32 @@ static int go(struct launch *l, struct error *err)
 	return 0;
 }
 
-static int finish(struct launch *l, struct error *err)
+static int delete_own(struct launch *l, struct error *err)
 {
-	struct error gone = ERROR_INIT;
+	struct error missing = ERROR_INIT;
 	struct container there;
 
-	if (l->create->keep)
-		return 0;
-	/* Somebody else's delete may have been faster. */
-	if (container_open(l->arena, l->options->root, l->create->id, false, &there, &gone) < 0)
-		return 0;
+	if (container_open(l->arena, l->options->root, l->create->id, false, &there, &missing) <
+	    0) {
+		/* Somebody else's delete may have been faster. */
+		if (missing.number == ENOENT)
+			return store_remove_debris(l->options->root, l->create->id, err) < 0 ? -1
+											     : 0;
+		*err = missing;
+		return -1;
+	}
 	container_close(&there);
 	return container_delete(l->arena, l->options, l->create->id, true, err);
+}
+
+static int finish(struct launch *l, struct error *err)
+{
+	if (l->create->keep)
+		return 0;
+	/* Nobody else takes away what is left here: what fails once, by a signal or for want of
+	 * memory, is tried once more. */
+	struct error first = ERROR_INIT;
+	return delete_own(l, &first) < 0 ? delete_own(l, err) : 0;
 }
 
 int container_run(struct arena *arena, const struct runtime_options *options,

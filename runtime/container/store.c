@@ -286,17 +286,9 @@ static bool is_ours(int dir)
 	return fstat(dir, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid());
 }
 
-/*
- * Makes ROOT/ID, or takes debris over, and locks it. Returns the descriptor; -1 with errno set,
- * EEXIST when the id is in use, EAGAIN when somebody took the directory away meanwhile, ESTALE
- * when another user made it.
- */
-static int make_entry(int root, const char *id)
+/* What make_entry() made, or found. */
+static int take_entry(int root, const char *id, bool made)
 {
-	bool made = mkdirat(root, id, DIR_MODE) == 0;
-
-	if (!made && errno != EEXIST)
-		return -1;
 	cleanup_fd int dir = open_entry(root, id);
 
 	if (dir < 0) {
@@ -322,6 +314,26 @@ static int make_entry(int root, const char *id)
 	if (remove_own_files(dir) < 0 || fchmod(dir, DIR_MODE) < 0)
 		return -1;
 	return fd_take(&dir);
+}
+
+/*
+ * Makes ROOT/ID, or takes debris over, and locks it. Returns the descriptor; -1 with errno set,
+ * EEXIST when the id is in use, EAGAIN when somebody took the directory away meanwhile, ESTALE
+ * when another user made it.
+ */
+static int make_entry(int root, const char *id)
+{
+	bool made = mkdirat(root, id, DIR_MODE) == 0;
+
+	if (!made && errno != EEXIST)
+		return -1;
+	int dir = take_entry(root, id, made);
+	int number = errno;
+	/* With EAGAIN it is somebody else's by now. */
+	if (dir < 0 && made && number != EAGAIN)
+		(void)unlinkat(root, id, AT_REMOVEDIR);
+	errno = number;
+	return dir;
 }
 
 int container_make(struct arena *arena, const char *root, const char *id, struct container *out,

@@ -166,27 +166,33 @@ static bool typed(void *context, int sig)
 	return true;
 }
 
-static void reap(struct supervisor *s)
+/* Returns -1 with err set: nobody would ask again, since no signal comes twice. */
+static int reap(struct supervisor *s, struct error *err)
 {
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0 || (pid < 0 && errno == EINTR)) {
 		if (pid == s->launch->sandbox.pid) {
 			s->ended = true;
 			s->status = status;
 		}
 	}
+	if (pid < 0 && !s->ended)
+		return error_errno(err, errno, "waiting for the workload");
+	return 0;
 }
 
-static void take_signals(struct supervisor *s)
+static int take_signals(struct supervisor *s, struct error *err)
 {
 	struct signalfd_siginfo info;
+	ssize_t n;
 
-	while (read(s->launch->signals, &info, sizeof(info)) == sizeof(info)) {
+	while ((n = read(s->launch->signals, &info, sizeof(info))) == sizeof(info)) {
 		switch ((int)info.ssi_signo) {
 		case SIGCHLD:
-			reap(s);
+			if (reap(s, err) < 0)
+				return -1;
 			break;
 		case SIGWINCH:
 			terminal_resize(&s->terminal);
@@ -207,6 +213,9 @@ static void take_signals(struct supervisor *s)
 			forward(s, (int)info.ssi_signo);
 		}
 	}
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return error_errno(err, errno, "reading signals");
+	return 0;
 }
 
 /* With a console socket the terminal is somebody else's to relay. */
@@ -242,7 +251,8 @@ static int wait_for_end(struct supervisor *s, struct error *err)
 	int signals = s->launch->signals;
 
 	/* It may have ended before we looked. */
-	reap(s);
+	if (reap(s, err) < 0)
+		return -1;
 	while (!s->ended) {
 		struct pollfd polls[5];
 		terminal_want(&s->terminal, polls);
@@ -254,8 +264,8 @@ static int wait_for_end(struct supervisor *s, struct error *err)
 			return error_errno(err, errno, "waiting for the workload");
 		}
 		terminal_move(&s->terminal, polls);
-		if (polls[3].revents)
-			take_signals(s);
+		if (polls[3].revents && take_signals(s, err) < 0)
+			return -1;
 		if (polls[4].revents)
 			take_notice(s);
 		if (s->terminal.background)
