@@ -132,11 +132,17 @@ static void help(const struct option_spec *specs)
  * A caller may have closed 0, 1 or 2; the next file that is opened (a socket to the child, a state
  * file) would get that number, and messages would be written into it.
  */
-static int open_standard_fds(void)
+static int open_standard_fds(struct error *err)
 {
 	for (int fd = 0; fd <= 2; fd++) {
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
-			return -1;
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		const int opened = open("/dev/null", O_RDWR);
+
+		if (opened < 0)
+			return error_errno(err, errno, "opening /dev/null, since %d is closed", fd);
+		if (opened != fd)
+			return error_set(err, "descriptor %d is closed, and can not be opened", fd);
 	}
 	return 0;
 }
@@ -333,8 +339,10 @@ int main(int argc, char **argv)
 	struct error err = ERROR_INIT;
 	int status;
 
-	if (open_standard_fds() < 0)
+	if (open_standard_fds(&err) < 0) {
+		log_failure(err.text);
 		return 1;
+	}
 	/* The originals are wiped where they would be seen (sandbox/arguments.c). */
 	for (int i = 0; i < argc; i++)
 		argv[i] = arena_strdup(&arena, argv[i]);
