@@ -146,8 +146,11 @@ int step_stdio(struct child *child, struct error *err)
 		struct stat st;
 		int failed = 0;
 
-		if (fstat(fd, &st) < 0)
-			continue;
+		if (fstat(fd, &st) < 0) {
+			if (errno == EBADF)
+				continue;
+			return error_errno(err, errno, "looking at descriptor %d", fd);
+		}
 		if (S_ISFIFO(st.st_mode))
 			failed = own_pipe(child->plan, fd, &st, err);
 		else if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))

@@ -281,9 +281,17 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 
 int sandbox_continue(struct sandbox *sandbox, struct error *err)
 {
-	if (send(sandbox->socket, "", 1, MSG_NOSIGNAL) != 1)
-		return silent_death(sandbox, err);
-	return 0;
+	ssize_t n;
+
+	do {
+		n = send(sandbox->socket, "", 1, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n == 1)
+		return 0;
+	/* It would be waited for without end where it is not gone. */
+	if (errno != EPIPE && errno != ECONNRESET)
+		return error_errno(err, errno, "letting the container's process go on");
+	return silent_death(sandbox, err);
 }
 
 /* Returns 0 when the child has something to say, or -1 with err set by a signal. */
