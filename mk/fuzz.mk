@@ -1,27 +1,38 @@
-# make fuzz: libFuzzer at the three doors that take text from others. FUZZ_SECONDS for each, F=state
-# for one alone. What was found to be interesting is kept in build-fuzz/corpus for the next time.
-# A finding stays as build-fuzz/crash-*; `build-fuzz/fuzz/fuzz_state FILE` shows it again.
+# make fuzz: libFuzzer at the doors that take text and bytes from others. FUZZ_SECONDS for each,
+# F=state for one alone. What was found to be interesting is kept in build-fuzz/corpus for the next
+# time; tests/fuzz/corpus has what is worth keeping for good. A finding stays as build-fuzz/fuzz_TARGET-*;
+# `build-fuzz/fuzz/fuzz_state FILE` shows it again.
 
 FUZZ_SECONDS ?= 60
 FUZZ_BUILD := build-fuzz
 FUZZ_TARGETS := $(if $(F),fuzz_$(F),$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer \
-	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_CHECKS := address,undefined,float-cast-overflow
+FUZZ_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,$(FUZZ_CHECKS) \
+	-fno-sanitize-recover=undefined,float-cast-overflow
 
-.PHONY: fuzz fuzz-programs
-fuzz:
-	@tests/install-deps build fuzz
-	@$(MAKE) --no-print-directory fuzz-programs CC=clang BUILD=$(FUZZ_BUILD) \
-		CFLAGS='$(FUZZ_FLAGS)' HARDENING= LINK_HARDENING=
+.PHONY: fuzz fuzz-build fuzz-programs
+fuzz: fuzz-build
 	@tests/fuzz/run $(FUZZ_BUILD) $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-.SECONDARY: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.o)
+# Its own make, as it is another compiler; seccomp-build runs on the way and leaks on purpose.
+fuzz-build:
+	@tests/install-deps build fuzz
+	@ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory fuzz-programs CC=clang \
+		BUILD=$(FUZZ_BUILD) CFLAGS='$(FUZZ_FLAGS)' HARDENING= LINK_HARDENING=
+
+FUZZ_SHARED := $(BUILD)/tests/fuzz/place.o $(BUILD)/tests/fuzz/promises.o
+.SECONDARY: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.o) $(FUZZ_SHARED)
 fuzz-programs: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
-# Not libgen.a: what it has of seccomp is made by a program that would have to run first.
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o \
-		$(foreach room,container policy config base,$(BUILD)/lib$(room).a) $(BUILD)/gen/profiles.o
+# What a target takes the place of, to feed it: see the target.
+wrap = $(foreach name,$(1),-Wl,--wrap=$(name))
+FUZZ_WRAPS := $(call wrap,sys_clone_tree sys_set_attr)
+$(BUILD)/fuzz/fuzz_cgroup: FUZZ_WRAPS += $(call wrap,read cgroup_open)
+$(BUILD)/fuzz/fuzz_texts: FUZZ_WRAPS += $(call wrap,file_read_all setns \
+	$(foreach call,open2 bind setsockopt sendto recvfrom get_portid close,mnl_socket_$(call)))
+
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_SHARED) $(ARCHIVES)
 	@mkdir -p $(dir $@)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $< \
-		-Wl,--start-group $(filter %.a,$^) $(BUILD)/gen/profiles.o -Wl,--end-group $(LIBS)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(FUZZ_WRAPS) -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)

@@ -1,25 +1,10 @@
 /* state.json under a root that other runtimes share: anything may be in it. */
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../runtime/container/store.h"
 #include "fd.h"
 #include "fuzz.h"
-
-/* A directory of this process alone, on a file system in memory where there is one. */
-static int open_directory(void)
-{
-	char shm[] = "/dev/shm/runsafe-fuzz.XXXXXX", tmp[] = "/tmp/runsafe-fuzz.XXXXXX";
-	const char *path = mkdtemp(shm);
-
-	if (!path)
-		path = mkdtemp(tmp);
-	int dir = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	if (dir < 0)
-		broken("a directory for state.json", "can not be made");
-	return dir;
-}
 
 static void put(int dir, const void *data, size_t size)
 {
@@ -39,7 +24,7 @@ static char *get(struct arena *arena, int dir)
 }
 
 /* A command writes what it read: nothing may get lost or change on the way. */
-static void must_come_back(struct arena *arena, int dir, const struct container_state *state)
+static void state_must_come_back(struct arena *arena, int dir, const struct container_state *state)
 {
 	struct container container = {.dir = dir, .state = *state};
 	struct container_state again;
@@ -60,18 +45,16 @@ static void must_come_back(struct arena *arena, int dir, const struct container_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static int dir = -1;
+	const int dir = place_bundle();
 	struct arena arena = ARENA_INIT;
 	struct container_state state;
 	struct error err = ERROR_INIT;
 
-	if (dir < 0)
-		dir = open_directory();
 	put(dir, data, size);
 	if (state_file_read(&arena, dir, "fuzz", &state, &err) < 0)
 		check_error(&err);
 	else
-		must_come_back(&arena, dir, &state);
+		state_must_come_back(&arena, dir, &state);
 	arena_free(&arena);
 	return 0;
 }

@@ -105,13 +105,13 @@ static void test_everything_survives_the_round_trip(void **state)
 	assert_string_equal(written(false), everything);
 }
 
-/* tests/fuzz/run starts from it, to get far. */
+/* Fuzzing starts from it, to get far. */
 static void test_the_seed_of_the_fuzzer_has_everything(void **state)
 {
 	char *seed;
 
 	(void)state;
-	assert_int_equal(file_read_all(&arena, AT_FDCWD, "tests/fuzz/everything.json",
+	assert_int_equal(file_read_all(&arena, AT_FDCWD, "tests/fuzz/corpus/fuzz_config/everything",
 				       JSON_MAX_BYTES, &seed, NULL),
 			 0);
 	assert_string_equal(seed, arena_printf(&arena, "%s\n", everything));
