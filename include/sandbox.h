@@ -79,7 +79,8 @@ int sandbox_open_gate(struct sandbox *sandbox, bool interruptible, struct error 
 bool sandbox_died_before_exec(pid_t pid);
 
 /* PLAN_GATE_FIFO: the same from another process, by the FIFOs in the container's directory. err
- * says "not waiting at its start gate" with number ENXIO when nobody reads. */
+ * says "not waiting at its start gate" with number ENXIO when nobody reads; *opened, whether the
+ * workload may have begun. */
 int sandbox_open_gate_fifo(int dir, struct error *err);
 
 /* Makes the two FIFOs in dir and opens them into plan->gate and plan->report. */

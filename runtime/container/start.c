@@ -22,6 +22,14 @@ static int wrong_status(const char *id, enum container_status status, struct err
 			 container_status_name(status));
 }
 
+static void stop(const struct container_state *state)
+{
+	cleanup_fd int pidfd = process_open(state);
+
+	if (pidfd >= 0 && process_signal(pidfd, SIGKILL) == 0)
+		(void)process_wait(pidfd, STOP_TIMEOUT_MS);
+}
+
 int start_poststart(struct arena *arena, const struct container_state *state, struct error *err)
 {
 	struct plan_hook_list hooks = {.n = 0};
@@ -35,9 +43,7 @@ int start_poststart(struct arena *arena, const struct container_state *state, st
 	if (hooks_run(&hooks, before, (pid_t)state->pid, after, err) == 0)
 		return 0;
 	/* runtime.md, lifecycle step 9: an error, and the container is stopped. */
-	cleanup_fd int pidfd = process_open(state);
-	if (pidfd >= 0 && process_signal(pidfd, SIGKILL) == 0)
-		(void)process_wait(pidfd, STOP_TIMEOUT_MS);
+	stop(state);
 	return -1;
 }
 
@@ -55,10 +61,10 @@ static int begun(struct arena *arena, struct container *container, struct error 
  * Docker hears of the process's end, and of a start that fails as well gets into a state that it
  * can not remove a container from.
  */
-static int open_gate(struct arena *arena, struct container *container, bool *executed,
+static int open_gate(struct arena *arena, struct container *container, bool *opened, bool *executed,
 		     struct error *err)
 {
-	*executed = sandbox_open_gate_fifo(container->dir, err) == 0;
+	*executed = sandbox_open_gate_fifo(container->dir, opened, err) == 0;
 	if (!*executed && error_of_program(err)) {
 		log_debug("%s: %s", container->state.id, err->text);
 		*err = (struct error)ERROR_INIT;
@@ -97,15 +103,19 @@ int container_start(struct arena *arena, const struct runtime_options *options, 
 {
 	struct container container;
 	cleanup_fd int notify = -1;
-	bool executed = false;
+	bool opened = false, executed = false;
 
 	if (container_open(arena, options->root, id, true, &container, err) < 0)
 		return -1;
 	enum container_status status = container_status(&container.state);
 	int result = status == STATUS_CREATED ? open_notify_socket(&container, &notify, err)
 					      : wrong_status(id, status, err);
-	if (result == 0)
-		result = open_gate(arena, &container, &executed, err);
+	if (result == 0) {
+		result = open_gate(arena, &container, &opened, &executed, err);
+		/* A start that fails leaves no workload that runs. */
+		if (result < 0 && opened)
+			stop(&container.state);
+	}
 	if (result == 0 && executed)
 		result = start_poststart(arena, &container.state, err);
 	/* Others may look at it and stop it while this waits. */

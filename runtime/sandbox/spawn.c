@@ -381,13 +381,16 @@ static int open_fifo(int gate)
 	return result;
 }
 
-int sandbox_open_gate_fifo(int dir, struct error *err)
+int sandbox_open_gate_fifo(int dir, bool *opened, struct error *err)
 {
 	struct message message = {0};
 	cleanup_fd int report =
 	    openat(dir, "report", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 	cleanup_fd int gate = openat(dir, "gate", O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 
+	*opened = false;
+	if ((report < 0 || gate < 0) && errno != ENOENT && errno != ENXIO)
+		return error_errno(err, errno, "opening the start gate");
 	if (report < 0 || gate < 0) {
 		error_set(err, "the container is not waiting at its start gate");
 		err->number = ENXIO;
@@ -398,10 +401,13 @@ int sandbox_open_gate_fifo(int dir, struct error *err)
 		err->number = err->number == EPIPE ? ENXIO : err->number;
 		return -1;
 	}
+	*opened = true;
 	struct pollfd poll_report = {.fd = report, .events = POLLIN};
-	while (poll(&poll_report, 1, -1) < 0 && errno == EINTR)
-		;
-	ssize_t n = read(report, &message, sizeof(message));
+	ssize_t n;
+	do {
+		(void)poll(&poll_report, 1, -1);
+		n = read(report, &message, sizeof(message));
+	} while (n < 0 && (errno == EINTR || errno == EAGAIN));
 	if (n == 0)
 		return 0;
 	if (n != sizeof(message))
