@@ -50,11 +50,9 @@ static int list_all(struct arena *arena, const char *root, const struct str_list
 {
 	struct row *rows = arena_grow(arena, NULL, 0, sizeof(*rows));
 	size_t n = 1;
-	size_t printed = 0;
+	struct str_list texts = {.n = 0}; /* nothing is printed of a list that fails */
 
 	rows[0] = (struct row){{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
-	if (json)
-		fputs("[", stdout);
 	for (size_t i = 0; i < ids->n; i++) {
 		struct container container;
 		struct error one = ERROR_INIT;
@@ -69,17 +67,19 @@ static int list_all(struct arena *arena, const char *root, const struct str_list
 		status = container_status(&container.state);
 		container_close(&container);
 		if (json) {
-			printf("%s%s", printed++ ? "," : "",
-			       container_state_json(arena, &container.state, status, false));
+			str_list_add(arena, &texts,
+				     container_state_json(arena, &container.state, status, false));
 			continue;
 		}
 		rows = arena_grow(arena, rows, n, sizeof(*rows));
 		rows[n++] = make_row(arena, &container.state, status);
 	}
-	if (json)
-		fputs("]\n", stdout);
-	else
+	if (!json)
 		print_table(rows, n);
+	for (size_t i = 0; json && i < texts.n; i++)
+		printf("%s%s", i ? "," : "[", texts.items[i]);
+	if (json)
+		puts(texts.n ? "]" : "[]");
 	return 0;
 }
 

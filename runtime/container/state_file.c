@@ -232,7 +232,12 @@ bool state_file_ours(struct arena *arena, int dir)
 	uid_t owner;
 	char *text;
 
-	return read_own(arena, dir, &text, &length, &owner) == 0 && has_marker(arena, text, length);
+	if (read_own(arena, dir, &text, &length, &owner) == 0)
+		return has_marker(arena, text, length);
+	/* What can not be read may be one: who opens it hears why. Not what says that it is
+	 * none, or is somebody else's. */
+	return errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EISDIR &&
+	       errno != ESTALE && errno != EACCES && errno != E2BIG && errno != ENXIO;
 }
 
 static void write_findings(struct json_writer *w, const struct findings *findings)

@@ -259,11 +259,12 @@ bool store_is_debris(int dir)
 		fd_cleanup(&copy);
 		return false;
 	}
-	while (debris && (entry = readdir(stream)) != NULL) {
+	while (errno = 0, debris && (entry = readdir(stream)) != NULL) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
 		debris = is_own_file(entry->d_name) && strcmp(entry->d_name, STATE_FILE) != 0;
 	}
+	debris = debris && !errno;
 	closedir(stream);
 	return debris;
 }
@@ -417,7 +418,9 @@ static bool is_container(struct arena *arena, int root, const char *id)
 	if (container_check_id(id, &ignored) < 0)
 		return false;
 	dir = open_entry(root, id);
-	return dir >= 0 && state_file_ours(arena, dir);
+	if (dir < 0)
+		return !says_missing(errno) && errno != EACCES;
+	return state_file_ours(arena, dir);
 }
 
 int container_list(struct arena *arena, const char *root, struct str_list *ids, struct error *err)
@@ -430,11 +433,14 @@ int container_list(struct arena *arena, const char *root, struct str_list *ids, 
 		return 0;
 	if (!stream)
 		return error_errno(err, errno, "cannot open the state directory %s", root);
-	while ((entry = readdir(stream)) != NULL) {
+	while (errno = 0, (entry = readdir(stream)) != NULL) {
 		if (is_container(arena, dirfd(stream), entry->d_name))
 			str_list_add(arena, ids, arena_strdup(arena, entry->d_name));
 	}
+	int number = errno;
 	closedir(stream);
+	if (number)
+		return error_errno(err, number, "cannot list the state directory %s", root);
 	if (ids->n > 1)
 		qsort(ids->items, ids->n, sizeof(ids->items[0]), compare_texts);
 	return 0;
