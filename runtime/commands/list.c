@@ -67,8 +67,10 @@ static int list_all(struct arena *arena, const char *root, const struct str_list
 		status = container_status(&container.state);
 		container_close(&container);
 		if (json) {
-			str_list_add(arena, &texts,
-				     container_state_json(arena, &container.state, status, false));
+			str_list_add(
+			    arena, &texts,
+			    arena_strdup(arena, container_state_json(arena, &container.state,
+								     status, false)));
 			continue;
 		}
 		rows = arena_grow(arena, rows, n, sizeof(*rows));

@@ -92,14 +92,18 @@ static int open_entry(int root, const char *id)
 }
 
 /* Whether dir still is what lies under the name id: another command may have deleted it, and even
- * made it again, while this one waited for the lock. */
-static bool same_entry(int root, const char *id, int dir)
+ * made it again, while this one waited for the lock. 1, 0, or -1 with errno set where that can not
+ * be told. */
+static int same_entry(int root, const char *id, int dir)
 {
 	struct stat at_name;
 	struct stat opened;
 
-	return fstatat(root, id, &at_name, AT_SYMLINK_NOFOLLOW) == 0 && fstat(dir, &opened) == 0 &&
-	       at_name.st_dev == opened.st_dev && at_name.st_ino == opened.st_ino;
+	if (fstatat(root, id, &at_name, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (fstat(dir, &opened) < 0)
+		return -1;
+	return at_name.st_dev == opened.st_dev && at_name.st_ino == opened.st_ino;
 }
 
 static int lock_dir(int dir, int operation)
@@ -120,8 +124,9 @@ static int open_locked(int root, const char *id)
 
 		if (dir < 0 || lock_dir(dir, LOCK_EX) < 0)
 			return -1;
-		if (same_entry(root, id, dir))
-			return fd_take(&dir);
+		const int same = same_entry(root, id, dir);
+		if (same)
+			return same < 0 ? -1 : fd_take(&dir);
 	}
 }
 
@@ -304,8 +309,9 @@ static int take_entry(int root, const char *id, bool made)
 		errno = errno == EWOULDBLOCK ? EEXIST : errno;
 		return -1;
 	}
-	if (!same_entry(root, id, dir)) {
-		errno = EAGAIN;
+	const int same = same_entry(root, id, dir);
+	if (same <= 0) {
+		errno = same < 0 ? errno : EAGAIN;
 		return -1;
 	}
 	if (!store_is_debris(dir)) {
@@ -371,7 +377,8 @@ static int remove_entry(int root, const char *id, int dir)
 {
 	if (remove_own_files(dir) < 0)
 		return -1;
-	return same_entry(root, id, dir) ? unlinkat(root, id, AT_REMOVEDIR) : 0;
+	const int same = same_entry(root, id, dir);
+	return same <= 0 ? same : unlinkat(root, id, AT_REMOVEDIR);
 }
 
 int container_remove_dir(const char *root, const char *id, struct container *container,
