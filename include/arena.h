@@ -22,6 +22,9 @@ struct arena {
 /* Frees everything that came from the arena; it can be used again afterwards. */
 void arena_free(struct arena *arena);
 
+/* Zeroes all that came from the arena; it can only be freed afterwards. */
+void arena_wipe(struct arena *arena);
+
 /* Returns size zeroed bytes, aligned for any type. Never NULL: without memory the program ends
  * with exit status 1 and a message. The size is for the compiler's own checks (_FORTIFY_SOURCE). */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((alloc_size(2), returns_nonnull));

@@ -265,6 +265,8 @@ struct plan {
 	/* exec only: the child joins a container that is there instead of making one */
 	int target;	       /* pidfd of the container's first process, or -1 */
 	int target_namespaces; /* CLONE_NEW* that are not the runtime's own already */
+	bool filters_first;    /* without no_new_privs: the filters are loaded before the child is
+				  seen in the container, as they let it come there */
 	uint64_t root_device;  /* where it must come out: st_dev and st_ino of "/" */
 	uint64_t root_inode;
 
@@ -273,6 +275,8 @@ struct plan {
 	int gate;   /* PLAN_GATE_FIFO: read end of the start gate, else -1 */
 	int report; /* where a failed exec is told after the gate, else -1 */
 	enum plan_gate gate_kind;
+	/* PLAN_GATE_FIFO: what is used behind the gate lies in kept, and rest is wiped before it. */
+	struct arena kept, *rest;
 	bool says_itself; /* that its program can not be executed, on stderr: nobody waits for it */
 	bool
 	    protect_binary; /* the workload's host user may write our own file: re-execute sealed */

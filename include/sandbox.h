@@ -81,10 +81,14 @@ bool sandbox_died_before_exec(pid_t pid);
 /* PLAN_GATE_FIFO: the same from another process, by the FIFOs in the container's directory. err
  * says "not waiting at its start gate" with number ENXIO when nobody reads; *opened, whether the
  * workload may have begun. */
-int sandbox_open_gate_fifo(int dir, struct error *err);
+int sandbox_open_gate_fifo(int dir, bool *opened, struct error *err);
 
 /* Makes the two FIFOs in dir and opens them into plan->gate and plan->report. */
 int sandbox_make_gate(int dir, struct plan *plan, struct error *err);
+
+/* Before the clone: moves what the child will use behind that gate into plan->kept, so that it can
+ * wipe all of rest, where the plan comes from, before it waits there. */
+void sandbox_keep(struct plan *plan, struct arena *rest);
 
 /*
  * restore: writes the plan's sysctls in the namespaces of another process that the plan has as new

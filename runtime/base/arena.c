@@ -46,6 +46,12 @@ void arena_free(struct arena *arena)
 	}
 }
 
+void arena_wipe(struct arena *arena)
+{
+	for (struct arena_block *block = arena->head; block; block = block->next)
+		explicit_bzero(block->bytes, block->used);
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
 	const size_t align = alignof(max_align_t);

@@ -175,4 +175,5 @@ void plan_close(struct plan *plan)
 	fd_cleanup(&plan->proc);
 	fd_cleanup(&plan->gate);
 	fd_cleanup(&plan->report);
+	arena_free(&plan->kept);
 }

@@ -24,6 +24,12 @@ int arguments_hide(struct arguments *a, struct error *err)
 	void *copy = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (copy == MAP_FAILED)
 		return error_errno(err, errno, "hiding the runtime's arguments");
+	/* The child has no use for it. */
+	if (madvise(copy, n, MADV_DONTFORK) < 0) {
+		error_errno(err, errno, "keeping the runtime's arguments from the child");
+		(void)munmap(copy, n);
+		return -1;
+	}
 	*a = (struct arguments){.start = start, .copy = copy, .n = n};
 	memcpy(copy, start, n);
 	memset(start, 0, n);

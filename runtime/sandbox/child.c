@@ -157,6 +157,7 @@ static void walk(struct child *child)
 	/* Nobody would find this process if the runtime ended before it wrote the state. */
 	if (fifo && child_wait_for_parent(child, &err) < 0)
 		_exit(1);
+	child_forget(child->plan);
 	(void)program_execute(child, &err);
 	const bool says = child->plan->says_itself && error_of_program(&err);
 

@@ -45,6 +45,7 @@ struct child {
 						write them for us, else -1 */
 	bool at_own_path; /* rootfs and scratch lie on the rootfs's own path, else over the old root
 			   */
+	bool inside;	    /* exec: seen in the container's pid namespace */
 	char program[4096]; /* what will be executed, resolved */
 };
 
@@ -93,8 +94,12 @@ int step_keyring(struct child *child, struct error *err);
 int namespaces_become_user(const struct plan *plan, struct error *err);
 int namespaces_late_cgroup(struct child *child, struct error *err);
 int namespaces_join_all(const struct plan *plan, bool before_user, struct error *err);
-/* enter.c */
+/* enter.c: the second and third step are one, at the one or the other place */
 int step_enter(struct child *child, struct error *err);
+int step_inside_unfiltered(struct child *child, struct error *err);
+int step_inside(struct child *child, struct error *err);
+/* Whether it is a second process, cloned by that step, that executes the program. */
+bool clones_inside(const struct plan *plan);
 /* chroot.c: paths of the runtime's (hooks, the rootfs) are looked up between the two. */
 int step_leave_chroot(struct child *child, struct error *err);
 int chroot_to_runtime(struct child *child, struct error *err);
@@ -111,7 +116,7 @@ int mounts_attach(struct child *child, int tree, const char *destination, bool i
 /* Makes a /dev read-only that config.json wants so, after all that goes into it. */
 int mounts_late_readonly(struct child *child, struct error *err);
 /* copyup.c */
-int copy_up(int from, int to, const struct plan_mount *mount, uid_t uid, gid_t gid,
+int copy_up(const struct plan *plan, int from, int to, const struct plan_mount *mount,
 	    struct error *err);
 /* newmount.c */
 int mount_new(const struct plan_mount *mount, struct error *err);
@@ -127,6 +132,7 @@ int step_home(struct child *child, struct error *err);
 int scratch_file(struct child *child, const char *name, const char *content);
 /* console.c */
 int step_console(struct child *child, struct error *err);
+int step_controlling_terminal(struct child *child, struct error *err);
 int step_stdio(struct child *child, struct error *err);
 /* paths.c */
 int step_masked_paths(struct child *child, struct error *err);
@@ -183,6 +189,8 @@ int step_program(struct child *child, struct error *err);
  * open, when an engine has begun to listen. */
 int step_volumes(struct child *child, struct error *err);
 void volumes_say(const struct plan *plan);
+/* forget.c: wipes what is not used behind the gate, where sandbox_keep() has prepared it. */
+void child_forget(const struct plan *plan);
 /* Waits at the gate, runs startContainer hooks, executes. Returns only on failure. */
 int program_execute(struct child *child, struct error *err);
 
