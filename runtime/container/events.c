@@ -292,13 +292,25 @@ static int watch(struct watch *w, int interval_ms, struct error *err)
 	}
 }
 
+static int not_running(const struct container_state *state, struct error *err)
+{
+	error_set(err, "%s: container not running", state->id);
+	err->number = ESRCH;
+	return -1;
+}
+
+static int tell_once(struct watch *w, struct error *err)
+{
+	int result = tell_stats(w, err);
+
+	/* It was deleted since its status was looked at. */
+	return result < 0 && err->number == ENOENT ? not_running(w->state, err) : result;
+}
+
 static int check(const struct container_state *state, struct error *err)
 {
-	if (container_status(state) == STATUS_STOPPED) {
-		error_set(err, "%s: container not running", state->id);
-		err->number = ESRCH;
-		return -1;
-	}
+	if (container_status(state) == STATUS_STOPPED)
+		return not_running(state, err);
 	if (!state->cgroup_path || !*state->cgroup_path)
 		return error_set(err,
 				 "%s: there are no statistics: they are a cgroup's, and the "
@@ -321,7 +333,7 @@ int container_events(struct arena *arena, const struct runtime_options *options,
 	if (check(&container.state, err) < 0)
 		return -1;
 	if (once)
-		return tell_stats(&w, err);
+		return tell_once(&w, err);
 	cleanup_fd int pidfd = process_open(&container.state);
 	if (pidfd < 0 && errno == ESRCH)
 		return 0;

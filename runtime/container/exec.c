@@ -206,6 +206,16 @@ static int prepare(struct launch *l, const struct exec_options *exec, int *pidfd
 	return 0;
 }
 
+/* What can not be had of a container that ends meanwhile is no news about the host. */
+static void see_ended(const struct container_state *state, int pidfd, struct error *err)
+{
+	if (pidfd < 0 || err->exit_status || !process_ends(state, pidfd))
+		return;
+	log_debug("%s: %s", state->id, err->text);
+	error_set(err, "cannot exec in %s: container not running (it has just ended)", state->id);
+	err->number = ESRCH;
+}
+
 int container_exec(struct arena *arena, const struct runtime_options *options,
 		   const struct exec_options *exec, int *status, struct error *err)
 {
@@ -217,6 +227,8 @@ int container_exec(struct arena *arena, const struct runtime_options *options,
 	int result = prepare(&l, exec, &pidfd, err);
 	if (result == 0)
 		result = go(&l, exec, err);
+	if (result < 0)
+		see_ended(&l.container.state, pidfd, err);
 	/* What ^Z does to the whole container in `run` is for this one process here. */
 	fd_cleanup(&l.cgroup.dir);
 	if (result == 0 && !exec->detach)

@@ -13,28 +13,36 @@
 
 #include "fd.h"
 
+struct stat_line {
+	char state;
+	unsigned long flags;
+	uint64_t start_time;
+};
+
 /* pid (comm) state ...: comm may hold blanks and parentheses, so fields count from the last ')'
  * (proc_pid_stat(5)). */
-static int parse_stat(const char *text, uint64_t *start_time, char *state)
+static int parse_stat(const char *text, struct stat_line *out)
 {
-	enum { STATE = 3, STARTTIME = 22 };
+	enum { STATE = 3, FLAGS = 9, STARTTIME = 22 };
 	const char *at = strrchr(text, ')');
 
 	if (!at || at[1] != ' ')
 		return -1;
 	at += 2;
-	*state = *at;
+	out->state = *at;
 	for (int field = STATE; field < STARTTIME; field++) {
+		if (field == FLAGS)
+			out->flags = strtoul(at, NULL, 10);
 		at = strchr(at, ' ');
 		if (!at)
 			return -1;
 		at++;
 	}
-	*start_time = strtoull(at, NULL, 10);
+	out->start_time = strtoull(at, NULL, 10);
 	return 0;
 }
 
-int process_stat(pid_t pid, uint64_t *start_time, char *state)
+static int read_stat(pid_t pid, struct stat_line *out)
 {
 	struct error err = ERROR_INIT;
 	cleanup_fd int proc = open_checked_dir("/proc", PROC_SUPER_MAGIC, "proc", &err);
@@ -55,11 +63,30 @@ int process_stat(pid_t pid, uint64_t *start_time, char *state)
 	if (n < 0) /* ESRCH when it went away after the open */
 		return -1;
 	text[n] = '\0';
-	if (parse_stat(text, start_time, state) < 0) {
+	if (parse_stat(text, out) < 0) {
 		errno = EBADMSG;
 		return -1;
 	}
 	return 0;
+}
+
+int process_stat(pid_t pid, uint64_t *start_time, char *state)
+{
+	struct stat_line line = {0};
+
+	if (read_stat(pid, &line) < 0)
+		return -1;
+	*start_time = line.start_time;
+	*state = line.state;
+	return 0;
+}
+
+bool process_executed(pid_t pid)
+{
+	enum { FORKED_NO_EXEC = 0x40 }; /* PF_FORKNOEXEC, linux/sched.h */
+	struct stat_line line = {0};
+
+	return read_stat(pid, &line) == 0 && !(line.flags & FORKED_NO_EXEC);
 }
 
 void process_boot_id(char out[BOOT_ID_SIZE])
@@ -108,6 +135,17 @@ int process_open(const struct container_state *state)
 		return -1;
 	}
 	return fd_take(&pidfd);
+}
+
+bool process_ends(const struct container_state *state, int pidfd)
+{
+	enum { EXITING = 0x4 }; /* PF_EXITING, linux/sched.h */
+	struct stat_line line = {0};
+
+	/* Of another process there is no line if this one is there. */
+	if (read_stat((pid_t)state->pid, &line) < 0 && (errno == ENOENT || errno == ESRCH))
+		return true;
+	return line.flags & EXITING || process_wait(pidfd, 0) == 0;
 }
 
 int process_signal(int pidfd, int sig)

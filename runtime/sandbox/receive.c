@@ -40,8 +40,9 @@ int message_receive(int socket, struct received *out)
 	do {
 		n = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
+	/* It was killed before it had read all that it was told. */
 	if (n < 0)
-		return -1;
+		return errno == ECONNRESET ? 0 : -1;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
 		if (c->cmsg_level != SOL_SOCKET)
 			continue;

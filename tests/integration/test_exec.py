@@ -256,6 +256,18 @@ def test_exec_in_a_stopped_container(runsafe, bundle):
     runsafe.fails("exec", "nobody", "id", words=["container does not exist"], status=255)
 
 
+def test_exec_in_a_container_that_is_just_ending(runsafe, bundle):
+    """It has no namespaces any more, and waits for a process whose parent is us."""
+    name = runsafe.running(bundle)
+    pid_file = bundle.path / "pid"
+    runsafe.ok("exec", "-d", "--pid-file", pid_file, name, "sleep", "1000")
+    first = runsafe.state(name)["pid"]
+    runsafe.ok("kill", name, "KILL")
+    assert harness.wait_for(lambda: not os.path.exists(f"/proc/{first}/ns/mnt"))
+    runsafe.fails("exec", name, "id", words=["container not running"], status=255)
+    end(runsafe, name, int(pid_file.read_text()))
+
+
 def test_exec_detached_returns_and_leaves_it_running(runsafe, bundle):
     name = runsafe.running(bundle)
     pid_file = bundle.path / "pid"
@@ -322,6 +334,19 @@ def test_exec_filter_is_the_containers(oci, plain):
     name = oci.running(plain)
     assert status_of(oci, name)["Seccomp"] == "2"
     assert oci("exec", name, "mkdir", "/tmp/new").status != 0
+
+
+@pytest.mark.parametrize("privileges", [True, False])
+@pytest.mark.parametrize("call", ["clone", "setsid", "exit_group"])
+def test_exec_with_a_filter_that_refuses_what_exec_itself_does(oci, plain, call, privileges):
+    """It comes into the pid namespace by a clone of its own, before such a filter is loaded."""
+    plain.set("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": [call], "action": "SCMP_ACT_ERRNO", "errnoRet": 77}]})
+    plain.set("process.noNewPrivileges", not privileges)
+    name = oci.running(plain)
+    done = oci("exec", name, "cat", "/proc/self/status")
+    assert done.facts()["Seccomp"] == "2", done
+    assert os.getsid(0) != int(done.facts()["NSsid"].split()[0])
 
 
 def test_exec_limits_are_the_containers(oci, plain):
