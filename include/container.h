@@ -124,6 +124,9 @@ const char *container_state_json(struct arena *arena, const struct container_sta
 /* /proc/PID/stat: start time (field 22) and state letter. Returns 0, or -1 with errno set. */
 int process_stat(pid_t pid, uint64_t *start_time, char *state);
 
+/* Whether it is another program by now than the runtime that made it. */
+bool process_executed(pid_t pid);
+
 /* Chooses the policy by DESIGN.md section 3 and reads it. *text and *text_length are its JSON,
  * the arena's. Returns NULL with err set. */
 const struct policy *policy_choose(struct arena *arena, const struct runtime_options *options,

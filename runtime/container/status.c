@@ -48,7 +48,10 @@ enum container_status container_status(const struct container_state *state)
 		return STATUS_CREATING;
 	if (state->cgroup_path && *state->cgroup_path && cgroup_frozen(state->cgroup_path))
 		return STATUS_PAUSED;
-	return recorded_as(state, STATUS_CREATED) ? STATUS_CREATED : STATUS_RUNNING;
+	/* A start or a run that was killed in the middle could not write that the workload runs. */
+	return recorded_as(state, STATUS_CREATED) && !process_executed((pid_t)state->pid)
+		   ? STATUS_CREATED
+		   : STATUS_RUNNING;
 }
 
 const char *container_state_json(struct arena *arena, const struct container_state *state,

@@ -36,8 +36,6 @@ static void status_is_what_the_process_is(void **unused)
 {
 	(void)unused;
 	assert_int_equal(container_status(&state), STATUS_RUNNING);
-	state.recorded = arena_strdup(&arena, "created");
-	assert_int_equal(container_status(&state), STATUS_CREATED);
 	state.start_time++; /* the pid is another process's by now */
 	assert_int_equal(container_status(&state), STATUS_STOPPED);
 	state.start_time--;
@@ -62,6 +60,28 @@ static void a_dead_or_zombie_workload_is_stopped(void **unused)
 	kill(child, SIGKILL);
 	assert_int_equal(waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT), 0);
 	assert_int_equal(container_status(&state), STATUS_STOPPED);
+	waitpid(child, NULL, 0);
+	assert_int_equal(container_status(&state), STATUS_STOPPED);
+}
+
+static void created_is_what_has_executed_nothing_yet(void **unused)
+{
+	pid_t child;
+	char letter;
+
+	(void)unused;
+	state.recorded = arena_strdup(&arena, "created");
+	/* This program was executed: a start that was killed before it wrote so. */
+	assert_int_equal(container_status(&state), STATUS_RUNNING);
+	child = fork();
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	state.pid = child;
+	assert_int_equal(process_stat(child, &state.start_time, &letter), 0);
+	assert_int_equal(container_status(&state), STATUS_CREATED);
+	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	assert_int_equal(container_status(&state), STATUS_STOPPED);
 }
@@ -127,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    STATUS_TEST(status_is_what_the_process_is),
+	    STATUS_TEST(created_is_what_has_executed_nothing_yet),
 	    STATUS_TEST(a_dead_or_zombie_workload_is_stopped),
 	    STATUS_TEST(a_name_can_not_forge_the_stat_line),
 	    STATUS_TEST(a_signal_goes_to_the_recorded_process_only),
