@@ -117,6 +117,36 @@ int console_hand_over(struct launch *l, struct error *err)
 	return 0;
 }
 
+/*
+ * A file without a name until it is whole, so that a runtime that is killed leaves none lying
+ * about. What has that name from before goes first. Returns 1 where the file system has no such
+ * files.
+ */
+static int link_pid_file(const char *path, const char *text)
+{
+	char folder[PATH_MAX], here[64];
+	const char *slash = strrchr(path, '/');
+	const size_t length = slash ? (size_t)(slash - path) + 1 : 0;
+
+	if (length >= sizeof(folder))
+		return 1;
+	memcpy(folder, path, length);
+	folder[length] = '\0';
+	cleanup_fd int fd = open(length ? folder : ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return 1;
+	if (fd_write_all(fd, text, strlen(text)) < 0)
+		return -1;
+	snprintf(here, sizeof(here), "/proc/self/fd/%d", fd);
+	while (linkat(AT_FDCWD, here, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0) {
+		if (errno != EEXIST)
+			return 1;
+		if (unlink(path) < 0 && errno != ENOENT)
+			return -1;
+	}
+	return 0;
+}
+
 int pid_file_write(const char *path, pid_t pid, struct error *err)
 {
 	char beside[PATH_MAX], text[16];
@@ -124,6 +154,9 @@ int pid_file_write(const char *path, pid_t pid, struct error *err)
 	if (snprintf(beside, sizeof(beside), "%s.%d.new", path, getpid()) >= (int)sizeof(beside))
 		return error_errno(err, ENAMETOOLONG, "--pid-file");
 	snprintf(text, sizeof(text), "%d", pid);
+	const int linked = link_pid_file(path, text);
+	if (linked <= 0)
+		return linked < 0 ? error_errno(err, errno, "--pid-file: writing %s", path) : 0;
 	cleanup_fd int fd =
 	    open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
