@@ -23,8 +23,8 @@ bool process_other_boot(const struct container_state *state);
 int process_open(const struct container_state *state);
 
 /*
- * Whether the workload of this pidfd is dead or dying: what it had (namespaces, files) is taken away
- * before the pidfd says that it has ended.
+ * Whether the workload of this pidfd is dead or dying: what it had (namespaces, files) is taken
+ * away before the pidfd says that it has ended.
  */
 bool process_ends(const struct container_state *state, int pidfd);
 
