@@ -133,7 +133,12 @@ static int plan_parts(struct planner *p, const struct plan_exec_input *in)
 	p->plan->n_files = 0;
 	p->plan->make_home = NULL;
 	p->plan->protect_binary = must_protect_binary(p->plan, in);
-	return p->plan->protect_binary && in->seals ? 0 : plan_filters(p);
+	if (p->plan->protect_binary && in->seals)
+		return 0;
+	if (plan_filters(p) < 0)
+		return -1;
+	p->plan->filters_first = plan_filters_let_in(p->plan);
+	return 0;
 }
 
 int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct plan *out,

@@ -100,6 +100,8 @@ int plan_label_mounts(struct planner *p, const char *label);
 /* plan.c */
 int plan_begin(struct plan *out, int target, unsigned int preserve_fds, struct error *err);
 int plan_filters(struct planner *p);
+/* exec: whether they all let the process do what follows once they are loaded. */
+bool plan_filters_let_in(const struct plan *plan);
 /* seccomp_memfd.c: what keeps the workload from executable files in memory */
 enum plan_memfd {
 	PLAN_MEMFD_FREE = 0, /* nothing is to be done */

@@ -52,7 +52,8 @@ static int take_terminal(struct child *child, int slave, struct error *err)
 
 	if (fchown(slave, plan->uid, (gid_t)-1) < 0)
 		return error_errno(err, errno, "giving the terminal to uid %u", plan->uid);
-	if (ioctl(slave, TIOCSCTTY, 0) < 0)
+	/* exec: of the process that leads the session, step_controlling_terminal(). */
+	if (plan->target < 0 && ioctl(slave, TIOCSCTTY, 0) < 0)
 		return error_errno(err, errno, "making it the controlling terminal");
 	for (int fd = 0; fd <= 2; fd++) {
 		if (dup2(slave, fd) < 0)
@@ -90,6 +91,13 @@ int step_console(struct child *child, struct error *err)
 	if (child_tell(child, MESSAGE_CONSOLE, master) < 0)
 		return error_errno(err, errno, "handing its master to the runtime");
 	return take_terminal(child, slave, err);
+}
+
+int step_controlling_terminal(struct child *child, struct error *err)
+{
+	if (child->plan->terminal && ioctl(STDIN_FILENO, TIOCSCTTY, 0) < 0)
+		return error_errno(err, errno, "making it the controlling terminal");
+	return 0;
 }
 
 /*

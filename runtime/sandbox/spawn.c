@@ -20,13 +20,6 @@
  * the clone and goes back. */
 static int enter_pid_namespace(const struct plan *plan, int *back, struct error *err)
 {
-	if (plan->target >= 0 && plan->target_namespaces & CLONE_NEWPID) {
-		*back = openat(plan->proc, "self/ns/pid", O_RDONLY | O_CLOEXEC);
-		if (*back < 0)
-			return error_errno(err, errno, "opening the runtime's own pid namespace");
-		if (setns(plan->target, CLONE_NEWPID) < 0)
-			return error_errno(err, errno, "joining the container's pid namespace");
-	}
 	for (size_t i = 0; i < plan->n_joins; i++) {
 		if (plan->joins[i].clone_flag != CLONE_NEWPID)
 			continue;
@@ -58,7 +51,8 @@ int sandbox_spawn(const struct plan *plan, int cgroup, struct sandbox *out, stru
 		return error_errno(err, errno, "making the socket to the container's process");
 	cleanup_fd int ours = pair[0];
 	cleanup_fd int theirs = pair[1];
-	if (plan->two_clones && setsockopt(ours, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+	if ((plan->two_clones || clones_inside(plan)) &&
+	    setsockopt(ours, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
 		return error_errno(err, errno, "asking for credentials on the socket");
 	if (arguments_hide(&arguments, err) < 0)
 		return -1;
@@ -222,7 +216,8 @@ int sandbox_wait(struct sandbox *sandbox, const struct plan *plan, enum sandbox_
 		switch (got.message.kind) {
 		case MESSAGE_HELLO:
 			if (adopt(sandbox, got.pid, err) < 0 ||
-			    mapping_check(plan, sandbox->pid, err) < 0)
+			    mapping_check(plan, sandbox->pid, err) < 0 ||
+			    (clones_inside(plan) && priorities_set(plan, sandbox->pid, err) < 0))
 				return -1;
 			break;
 		case MESSAGE_MAP:

@@ -73,7 +73,7 @@ const struct step sandbox_steps[] = {
 
 /* exec: the same for one more process, where the file system is there already. */
 const struct step sandbox_exec_steps[] = {
-    {"session", step_session},
+    /* All but the pid namespace: until "pid namespace" nobody in the container sees it. */
     {"entering the container", step_enter},
     {"session keyring", step_keyring},
     {"console", step_console},
@@ -89,11 +89,15 @@ const struct step sandbox_exec_steps[] = {
     {"apparmorProfile", step_apparmor},
     {"selinuxLabel", step_selinux},
     {"descriptors", step_descriptors},
+    /* Only for filters that would not let it happen later. */
+    {"pid namespace, before filters", step_inside_unfiltered},
     {"seccomp (privileged)", step_seccomp_early},
     {"capability bounding set", step_bounding_set},
     {"user", step_identity},
     {"capabilities", step_capabilities},
     {"no_new_privs", step_no_new_privileges},
+    /* From here on in the reach of who is in the container: with his rights alone. */
+    {"pid namespace", step_inside},
     {"program", step_program},
     {"seccomp", step_seccomp},
     {NULL, NULL},
