@@ -189,11 +189,16 @@ static void must_be_tame(const struct plan_mount *m)
 static void must_cover(const char *const *list, size_t n, const char *const *wanted)
 {
 	for (; *wanted; wanted++) {
+		/* Another spelling of the same path is fine: its end tells. */
+		const char *end = strrchr(*wanted, '/');
 		bool there = false;
 
-		for (size_t i = 0; i < n && !there; i++)
-			/* Another spelling of the same path is fine: the last part tells. */
-			there = strstr(list[i], strrchr(*wanted, '/') + 1) != NULL;
+		for (size_t i = 0; i < n && !there; i++) {
+			const size_t length = strlen(list[i]);
+
+			there = length >= strlen(end) &&
+				strcmp(list[i] + length - strlen(end), end) == 0;
+		}
 		must(there, "a path that is covered", *wanted);
 	}
 }
