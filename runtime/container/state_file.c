@@ -9,6 +9,7 @@
 #include "fd.h"
 #include "json_read.h"
 #include "json_write.h"
+#include "kernel.h"
 #include "store.h"
 
 /* The form of the file. It is the mark by which a state.json is known as runsafe's, too: runc

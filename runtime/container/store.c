@@ -426,7 +426,8 @@ static bool is_container(struct arena *arena, int root, const char *id)
 		return false;
 	dir = open_entry(root, id);
 	if (dir < 0)
-		return !says_missing(errno) && errno != EACCES;
+		return !says_missing(errno) &&
+		       (errno != EACCES || (geteuid() == 0 && !sys_in_user_namespace()));
 	return state_file_ours(arena, dir);
 }
 
