@@ -227,6 +227,11 @@ int state_file_read(struct arena *arena, int dir, const char *id, struct contain
 	return error_errno(err, errno, "container %s: cannot read its %s", id, STATE_FILE);
 }
 
+static bool is_hosts_root(void)
+{
+	return geteuid() == 0 && !sys_in_user_namespace();
+}
+
 bool state_file_ours(struct arena *arena, int dir)
 {
 	size_t length;
@@ -238,7 +243,8 @@ bool state_file_ours(struct arena *arena, int dir)
 	/* What can not be read may be one: who opens it hears why. Not what says that it is
 	 * none, or is somebody else's. */
 	return errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EISDIR &&
-	       errno != ESTALE && errno != EACCES && errno != E2BIG && errno != ENXIO;
+	       errno != ESTALE && errno != E2BIG && errno != ENXIO &&
+	       (errno != EACCES || is_hosts_root());
 }
 
 static void write_findings(struct json_writer *w, const struct findings *findings)
