@@ -16,6 +16,7 @@
 #define MAX_DEPTH 32
 
 struct copy {
+	int proc;   /* the host's procfs */
 	bool owned; /* all of it becomes uid:gid; else owners stay */
 	uid_t uid;
 	gid_t gid;
@@ -33,15 +34,18 @@ static int give(const struct copy *copy, int to, const char *name, const struct 
 static int copy_file(const struct copy *copy, int from, int to, const char *name,
 		     const struct stat *st)
 {
-	cleanup_fd int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	struct stat opened;
-	if (in < 0 || fstat(in, &opened) < 0)
+	cleanup_fd int found = openat(from, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat now;
+	if (found < 0 || fstat(found, &now) < 0)
 		return -1;
-	/* Somebody may write to the rootfs meanwhile: what was opened is what counts. */
-	if (!S_ISREG(opened.st_mode)) {
+	/* Somebody may write to the rootfs meanwhile, and to open a device does something. */
+	if (!S_ISREG(now.st_mode)) {
 		errno = ESTALE;
 		return -1;
 	}
+	cleanup_fd int in = fd_reopen(copy->proc, found, O_RDONLY | O_NONBLOCK);
+	if (in < 0)
+		return -1;
 	cleanup_fd int out =
 	    openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (out < 0)
@@ -76,10 +80,9 @@ static int copy_link(const struct copy *copy, int from, int to, const char *name
 static int copy_subdirectory(const struct copy *copy, int from, int to, const char *name,
 			     const struct stat *st, int depth)
 {
-	if (depth >= MAX_DEPTH) {
-		errno = ELOOP;
-		return -1;
-	}
+	if (depth >= MAX_DEPTH)
+		return error_set(copy->err, "%s: more than %d folders in one another", name,
+				 MAX_DEPTH);
 	cleanup_fd int in = openat(from, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (in < 0 || mkdirat(to, name, 0700) < 0)
 		return -1;
@@ -150,9 +153,11 @@ static int keep_top(int source, int to, const struct plan_mount *m, struct error
 	return 0;
 }
 
-int copy_up(int from, int to, const struct plan_mount *m, uid_t uid, gid_t gid, struct error *err)
+int copy_up(const struct plan *plan, int from, int to, const struct plan_mount *m,
+	    struct error *err)
 {
-	struct copy copy = {.owned = m->owned, .uid = uid, .gid = gid, .err = err};
+	struct copy copy = {
+	    .proc = plan->proc, .owned = m->owned, .uid = plan->uid, .gid = plan->gid, .err = err};
 	cleanup_fd int source = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (source < 0)

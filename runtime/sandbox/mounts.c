@@ -251,7 +251,7 @@ static int attach_new(struct child *child, struct plan_mount *m, struct error *e
 	}
 	if (mounted < 0)
 		return explain_new(m, err);
-	if (m->copy_up && copy_up(target, mounted, m, child->plan->uid, child->plan->gid, err) < 0)
+	if (m->copy_up && copy_up(child->plan, target, mounted, m, err) < 0)
 		return error_wrap(err, "%s: copying the rootfs's %s up", m->label, m->destination);
 	/* What is to be read-only was written to until now. */
 	if (m->copy_up && (m->attr.set & MOUNT_ATTR_RDONLY) &&
