@@ -76,7 +76,7 @@ int step_home(struct child *child, struct error *err)
 	cleanup_fd int home = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (home < 0 || fstat(home, &made) < 0)
 		return error_errno(err, errno, "opening %s", plan->make_home);
-	if ((made.st_uid != geteuid() && made.st_uid != plan->uid) || made.st_nlink > 2)
+	if ((made.st_uid != geteuid() && made.st_uid != plan->uid) || folder_is_empty(home) != 1)
 		return error_set(err, "%s changed while it was made", plan->make_home);
 	if (fchown(home, plan->uid, plan->gid) < 0)
 		return error_errno(err, errno, "giving %s to the workload", plan->make_home);
