@@ -12,7 +12,9 @@
 
 /*
  * How many bytes at `at` are one character that breaks a line or steers a terminal, 0 if it is
- * none: those of ASCII, and U+0080 to U+009F, which xterm and others obey as escape sequences, too.
+ * none: those of ASCII; U+0080 to U+009F, which xterm and others obey as escape sequences, too;
+ * U+2028 to U+202E and U+2066 to U+2069, which break a line or turn the writing round, so that a
+ * name reads as another one.
  */
 static inline size_t log_control(const char *at)
 {
@@ -20,6 +22,9 @@ static inline size_t log_control(const char *at)
 
 	if (b[0] == 0xc2 && b[1] >= 0x80 && b[1] <= 0x9f)
 		return 2;
+	if (b[0] == 0xe2 && ((b[1] == 0x80 && b[2] >= 0xa8 && b[2] <= 0xae) ||
+			     (b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9)))
+		return 3;
 	return (b[0] && b[0] < 0x20) || b[0] == 0x7f;
 }
 

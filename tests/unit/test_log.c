@@ -78,14 +78,14 @@ static void test_json_line(void **state)
 
 	(void)state;
 	assert_int_equal(log_open(log_path, "json", false, &err), 0);
-	log_failure("can't \"run\"\n\x1b[31m\xc2\x9b\xc3\x9c");
+	log_failure("can't \"run\"\n\x1b[31m\xc2\x9b\xc3\x9c\xe2\x80\xae\xe2\x82\xac");
 	log_debug("not seen");
 	assert_matches(
 	    contents(log_path),
 	    "^\\{\"level\":\"error\",\"msg\":\"can't \\\\\"run\\\\\"\\\\n\\\\u001b\\[31m[^\"]*\","
 	    "\"time\":\"" TIME "\"\\}\n$");
 	assert_string_equal(contents(stderr_path),
-			    "runsafe: can't \"run\"\\n\\x1b[31m\\x9b\xc3\x9c\n");
+			    "runsafe: can't \"run\"\\n\\x1b[31m\\x9b\xc3\x9c\\xae\xe2\x82\xac\n");
 }
 
 static void test_text_line(void **state)
