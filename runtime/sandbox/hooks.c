@@ -38,17 +38,18 @@ static _Noreturn void become_hook(const struct plan_hook *hook, const char *cwd,
 	static char *empty[] = {NULL};
 	sigset_t none;
 
-	setpgid(0, 0); /* the timeout reaches what it starts, too */
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+	/* The timeout reaches what it starts, too. */
+	if (setpgid(0, 0) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
+	    signal(SIGPIPE, SIG_DFL) == SIG_ERR || dup2(input, 0) < 0 || dup2(output, 1) < 0 ||
+	    dup2(output, 2) < 0)
 		_exit(126);
 	/* A bundle that is gone by now, or that only the host's root can enter, is no reason to
 	 * leave the hook out. */
 	if (cwd && chdir(cwd) < 0 && chdir("/") < 0)
 		_exit(126);
-	fd_cloexec_from(3);
+	if (fd_cloexec_from(3) < 0)
+		_exit(126);
 	execve(hook->path, hook->argv, hook->envp ? hook->envp : empty);
 	struct error why = ERROR_INIT;
 	error_errno(&why, errno, "it cannot be executed");
@@ -210,13 +211,17 @@ static int run_one(const struct plan_hook *hook, const char *cwd, const char *co
 	struct interrupts interrupts;
 	int result = -1;
 
-	/* A hook that does not read its input must not end the runtime. */
-	sigaction(SIGPIPE, &ignore, &before);
+	/* A hook that does not read its input must not end the runtime. An engine's filter may
+	 * refuse it. */
+	const bool ignored = sigaction(SIGPIPE, &ignore, &before) == 0;
 	interrupts_begin(&interrupts);
 	if (start(&run, hook, cwd, err) == 0)
 		result = finish(&run, hook, interrupts.fd, err);
-	interrupts_end(&interrupts);
-	sigaction(SIGPIPE, &before, NULL);
+	/* startContainer: what is not as it was would be the workload's. */
+	if (interrupts_end(&interrupts, err) < 0)
+		result = error_wrap(err, "%s", hook->label);
+	if (ignored && sigaction(SIGPIPE, &before, NULL) < 0)
+		result = error_errno(err, errno, "%s: SIGPIPE as it was", hook->label);
 	fd_cleanup(&run.pidfd);
 	fd_cleanup(&run.input);
 	fd_cleanup(&run.output);

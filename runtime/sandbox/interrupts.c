@@ -27,20 +27,21 @@ void interrupts_begin(struct interrupts *in)
 	sigset_t set;
 
 	interrupting(&set);
-	sigprocmask(SIG_BLOCK, &set, &in->before);
-	in->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	/* Where a filter refuses that, they do what they would do otherwise. */
-	if (in->fd < 0)
-		sigprocmask(SIG_SETMASK, &in->before, NULL);
+	in->fd = -1;
+	in->blocked = sigprocmask(SIG_BLOCK, &set, &in->before) == 0;
+	/* Where a filter refuses one of these, they do what they would do otherwise. */
+	if (in->blocked)
+		in->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (in->blocked && in->fd < 0)
+		in->blocked = sigprocmask(SIG_SETMASK, &in->before, NULL) < 0;
 }
 
-void interrupts_end(struct interrupts *in)
+int interrupts_end(struct interrupts *in, struct error *err)
 {
-	if (in->fd < 0)
-		return;
 	fd_cleanup(&in->fd);
-	in->fd = -1;
-	sigprocmask(SIG_SETMASK, &in->before, NULL);
+	if (in->blocked && sigprocmask(SIG_SETMASK, &in->before, NULL) < 0)
+		return error_errno(err, errno, "letting signals through again");
+	return 0;
 }
 
 int interrupt_taken(int fd)

@@ -177,10 +177,12 @@ int step_seccomp(struct child *child, struct error *err);
 /* interrupts.c: while they are begun, HUP, INT, QUIT and TERM come by fd (-1: they do not). */
 struct interrupts {
 	int fd;
+	bool blocked;
 	sigset_t before;
 };
 void interrupts_begin(struct interrupts *interrupts);
-void interrupts_end(struct interrupts *interrupts);
+/* Returns 0, or -1 with err set where they stay blocked. */
+int interrupts_end(struct interrupts *interrupts, struct error *err);
 int interrupt_taken(int fd); /* the signal's number; 0: none is there */
 /* program.c */
 int step_descriptors(struct child *child, struct error *err);

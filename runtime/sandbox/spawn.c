@@ -306,7 +306,8 @@ static int wait_for_word(const struct sandbox *sandbox, struct error *err)
 			break;
 		signal_number = interrupt_taken(in.fd);
 	}
-	interrupts_end(&in);
+	if (interrupts_end(&in, err) < 0)
+		return -1;
 	if (!signal_number)
 		return 0;
 	error_set(err, "interrupted by signal %d while hooks.startContainer ran", signal_number);
