@@ -77,6 +77,7 @@ def usual(bundle):
     """config.json as Docker writes it for an image that says nothing: root with Docker's
     capabilities, a writable rootfs, the usual masked and read-only paths, no limits, no filter."""
     workload.as_engine(bundle)
+    bundle.config["ociVersion"] = "1.0.2"  # crun 1.8 refuses what is newer
     linux = bundle.config["linux"]
     linux["maskedPaths"] = ["/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
                             "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",

@@ -63,14 +63,16 @@ class Canary:
 
     def touched(self):
         """What was done to it, in a few words; "" if nothing."""
-        return ", ".join(sorted(set(self.watch.seen()))[:3])
+        done = sorted(set(self.watch.seen()))[:3]
+        return ", ".join(done).replace(f"{self.path}/", "").replace(str(self.path), "the folder")
 
 
 @contextlib.contextmanager
-def racing(program, *pairs, seconds=120, pause=0):
-    """Pairs of names are swapped for each other meanwhile; pause: microseconds between."""
+def racing(program, *pairs, seconds=120, pause=0, move=False):
+    """Pairs of names are swapped for each other meanwhile, or the first is moved to the second and
+    back; pause: microseconds between."""
     words = [str(name) for pair in pairs for name in pair]
-    process = subprocess.Popen([program, str(seconds), str(pause), *words], stdout=subprocess.PIPE)
+    process = subprocess.Popen([program, *(["-m"] if move else []), str(seconds), str(pause), *words], stdout=subprocess.PIPE)
     try:
         assert process.stdout.readline() == b"up\n"
         yield

@@ -178,3 +178,106 @@ def test_raced_dev_null_for_masks(runtime, victim, exchange, volume):
     # As root the file over it can be opened where its mount is not read-only; that tells little.
     how_often(results, lambda r: r.status == 0 and "OPEN" in r.out and runtime.ours,
               "a masked path can be written")
+
+
+# --- what runsafe does, and others do not
+
+@pytest.fixture
+def ours(runtime):
+    if not runtime.ours:
+        pytest.skip("has no such thing")
+    return runtime
+
+
+@pytest.mark.attack("a copied /run, raced", "files of an image's /run are exchanged for symlinks to the host and for "
+                    "devices while they are copied into the tmpfs",
+                    "opened once, without following, and looked at before they are opened for reading")
+def test_raced_copy_of_run(ours, victim, exchange, canary):
+    """Followed: every second round copied the host's file. Looked at after it was opened: every
+    second round opened the device."""
+    run = victim.rootfs / "run"
+    beside = victim.rootfs / "beside"
+    beside.mkdir()
+    pairs = []
+    for n in range(40):
+        (run / f"f{n}").write_text("of the image\n")
+        (beside / f"l{n}").symlink_to(canary.path / "secret")
+        pairs.append((run / f"f{n}", beside / f"l{n}"))
+    os.mknod(beside / "zero", 0o666 | 0o020000, os.makedev(1, 3))
+    (beside / "zero").chmod(0o666)
+    (run / "f").write_text("of the image\n")
+    pairs += [(run / "f", beside / "zero")] * 40
+    watch = hostile.Watch(beside / "zero")
+    if ours.name == "oci":
+        victim.mount(destination="/run", type="tmpfs", source="tmpfs", options=["tmpcopyup"])
+    works(ours, victim.sh("echo ran; cat /run/f*"))
+    watch.seen()
+    canary.touched()
+    with racing(exchange, *pairs):
+        results = hostile.rounds(ours, victim, 40)
+    opened = sum("opened" in s for s in watch.seen())
+    watch.close()
+    how_often(results, lambda r: canary.WORDS in r.out, "a file of the host was copied")
+    escaped(canary.touched(), "a file of the host was opened")
+    escaped(opened, f"a device of the image was opened {opened} times")
+
+
+@pytest.mark.attack("a new volume, raced", "who can write beside a new volume exchanges it for a symlink to a folder "
+                    "of root's, which would become the workload's",
+                    "looked at and given by one descriptor, only where nobody else writes above it")
+def test_raced_new_volume(ours, victim, exchange, folder):
+    """Without the look at the path: every second round gave root's folder away."""
+    place, other = folder / "volumes/web", folder / "host/volumes/other"
+    for path in (place / "_data", other / "_data"):
+        path.mkdir(parents=True)
+    (place / "link").symlink_to(other / "_data")
+    os.chown(place, 1001, 1001)
+    victim.mount(destination="/data", type="bind", source=str(place / "_data"), options=VOLUME)
+    works(ours, victim.sh("echo ran"))
+    with racing(exchange, (place / "_data", place / "link")):
+        for i in range(40):
+            ours.run(victim)
+            owner = (other / "_data").stat().st_uid
+            escaped(owner, f"root's folder belongs to {owner} in round {i + 1}")
+
+
+@pytest.mark.attack("a made HOME, raced", "/tmp is a volume; /tmp/home is exchanged for another container's folder "
+                    "while it is made and given to the workload",
+                    "only what is empty, root's and opened without following is given away")
+def test_raced_home(ours, victim, exchange, canary, volume):
+    """Without the look at what was opened: one of ten rounds gave root's folder away."""
+    if ours.name == "oci":
+        pytest.skip("makes no HOME")
+    (volume / "theirs").mkdir()
+    (volume / "theirs/file").write_text("of another container\n")
+    theirs = os.open(volume / "theirs", os.O_RDONLY)
+    victim.mount(destination="/tmp", type="bind", source=str(volume), options=VOLUME)
+    works(ours, victim.sh("echo ran"))
+    (volume / "home").rmdir()
+    with racing(exchange, (volume / "theirs", volume / "home"), move=True):
+        for i in range(60):
+            ours.run(victim)
+            owner = os.fstat(theirs).st_uid
+            escaped(owner, f"a folder of root's belongs to {owner} in round {i + 1}")
+    os.close(theirs)
+    escaped(canary.touched(), "reached the host")
+
+
+@pytest.mark.attack("read-only binds, raced", "two containers have the same root; one exchanges the destination of a "
+                    "read-only bind that others are mounted in",
+                    "made read-only by the descriptor of the mount")
+def test_raced_read_only_bind(ours, victim, exchange, volume):
+    """By its path: every fourth round left it writable."""
+    (volume / "file").write_text("of the engine\n")
+    (victim.rootfs / "run/secrets").mkdir(parents=True)
+    (victim.rootfs / "other").mkdir()
+    (victim.rootfs / "run/elsewhere").symlink_to("/other")
+    victim.mount(destination="/run/secrets", type="bind", source=str(volume), options=[*VOLUME[:2], "ro"])
+    victim.mount(destination="/run/secrets/one", type="bind", source=str(volume / "file"),
+                 options=["rbind", "ro"])
+    victim.sh("""echo ran; while read -r _ _ _ root _ options _; do case "$root $options" in
+        */volume" ro"*) ;; */volume" "*) echo RW; esac; done </proc/self/mountinfo""")
+    works(ours, victim)
+    with racing(exchange, (victim.rootfs / "run/secrets", victim.rootfs / "run/elsewhere"), pause=PAUSE):
+        results = hostile.rounds(ours, victim, 40)
+    how_often(results, lambda r: "RW" in r.out, "the bind can be written")
