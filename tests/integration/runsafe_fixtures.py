@@ -129,12 +129,6 @@ def probe(tmp_path_factory):
     return lambda runsafe, bundle, *calls: workload.run_probe(runsafe, bundle, program, *calls)
 
 
-@pytest.fixture(scope="session")
-def interpreter(tmp_path_factory):
-    """The false dynamic loader for an attack on runsafe's own file."""
-    return workload.build_probe("interpreter", tmp_path_factory.mktemp("interpreter"))
-
-
 # The worst that befell a test counts: a test that passes and leaves something behind has failed.
 outcomes, reasons = {}, {}
 

@@ -1,18 +1,16 @@
 """What an attacker tries first: from inside a workload, by a hostile rootfs, and by a hostile image
 configuration. Each names the attack that it repeats. Groups of system calls: test_seccomp_inside.py."""
 
-import hashlib
 import json
 import os
 import pathlib
 import subprocess
-import sys
 
 import pytest
 
 import harness
 import workload
-from workload import as_engine, call, inside, refused
+from workload import as_engine, call, inside
 
 HOST_FILE = "/etc/hostname"
 
@@ -226,7 +224,7 @@ def test_attack_a_false_proc_on_the_host(runsafe, engine):
     runsafe.log.unlink(missing_ok=True)
 
 
-# --- descriptors and the working directory (CVE-2024-21626)
+# --- descriptors (CVE-2024-21626: tests/attacks/test_descriptors.py)
 
 def with_descriptor(number, path="/"):
     """Gives the process that becomes runsafe an open directory of the host."""
@@ -263,132 +261,7 @@ def test_attack_preserved_descriptors_are_those_alone(oci, engine):
     assert result.lines == ["0", "1", "2", "3", "4"]
 
 
-@pytest.mark.parametrize("number, policy", [(n, "oci") for n in range(3, 10)] + [(3, "default")])
-def test_attack_cwd_through_a_descriptor(runsafe, engine, number, policy):
-    """CVE-2024-21626: process.cwd /proc/self/fd/N, the runtime's own open folder."""
-    engine.set("process.cwd", f"/proc/self/fd/{number}")
-    result = runsafe.with_options("--policy", policy).run(engine.sh("pwd; ls .. | grep config"))
-    # One of them is the rootfs itself, which is where a workload may be.
-    assert (result.status, result.out) in ((1, ""), (1, "/\n")), result
-    assert "cwd" in result.err or result.out == "/\n"
-
-
-@pytest.mark.parametrize("more", ["", "/..", "/../../../../.."])
-def test_attack_cwd_through_a_symlink_of_the_rootfs(oci, engine, more):
-    """The same, with the image's own link, and a folder of the caller's."""
-    (engine.rootfs / "work").symlink_to(f"/proc/self/fd/9{more}")
-    engine.set("process.cwd", "/work")
-    result = oci.run(engine.sh("pwd; ls"), **with_descriptor(9))
-    assert result.status == 1 and result.out == "", result
-
-
-@pytest.mark.parametrize("number, policy", [(n, "oci") for n in range(3, 10)] + [(3, "default")])
-def test_attack_a_program_of_the_host_through_a_descriptor(runsafe, engine, number, policy):
-    """CVE-2024-21626, third form: process.args through the runtime's own descriptors. The program
-    would be a file of the host, and root in the container could write it by /proc/self/exe."""
-    up = "../" * 12
-    engine.args(f"/proc/self/fd/{number}/{up}bin/busybox", "echo", "the host's")
-    result = runsafe.with_options("--policy", policy).run(engine)
-    assert result.status in (126, 127) and result.out == "", result
-
-
-def test_attack_a_program_of_the_host_through_a_leaked_descriptor(oci, engine):
-    (engine.rootfs / "start").symlink_to("/proc/self/fd/9/bin/busybox")
-    result = oci.run(engine.args("/start", "echo", "the host's"), **with_descriptor(9))
-    assert result.status in (126, 127) and result.out == "", result
-
-
-# --- the runtime's own file (CVE-2019-5736)
-
-OVERWRITE = """i=0
-while [ $i -lt 100 ]; do
-    echo hacked 2>/dev/null >/proc/self/fd/10 && { echo overwritten; exit; }
-    echo hacked 2>/dev/null >>/proc/self/fd/10 && { echo overwritten; exit; }
-    i=$((i + 1)); sleep 0.02
-done
-echo gave up
-"""
-
-
-@pytest.fixture
-def own_program(runsafe, folder, monkeypatch):
-    """A copy of the program that may be spoilt; check() sees whether it was."""
-    copy = folder / "bin/runsafe"
-    copy.parent.mkdir()
-    copy.write_bytes(pathlib.Path(harness.RUNSAFE).read_bytes())
-    copy.chmod(0o755)
-    monkeypatch.setattr(harness, "RUNSAFE", str(copy))
-    before = hashlib.sha256(copy.read_bytes()).digest()
-    return lambda: hashlib.sha256(copy.read_bytes()).digest() == before
-
-
-def test_attack_overwriting_the_runtime_by_a_script_of_proc_self_exe(oci, engine, own_program,
-                                                                     interpreter):
-    """CVE-2019-5736: `#!/proc/self/exe` makes the kernel execute the runtime inside; its loader is
-    the image's, and keeps the runtime's file open until it can be written."""
-    loader = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
-    engine.file(loader[os.uname().machine], interpreter.read_bytes(), 0o755)
-    engine.file("/attack", OVERWRITE)
-    engine.file("/start", "#!/proc/self/exe\n", 0o755)
-    name = oci.create(engine.args("/start"))
-    oci.start(name)
-    oci.wait_status(name, "stopped")
-    assert own_program()
-    assert oci.output(name) == "gave up\n"
-
-
-def test_attack_overwriting_the_runtime_by_exec(oci, engine, own_program, interpreter):
-    """CVE-2019-5736, as it was found: the program of an exec."""
-    loader = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
-    engine.file(loader[os.uname().machine], interpreter.read_bytes(), 0o755)
-    engine.file("/attack", OVERWRITE)
-    engine.file("/start", "#!/proc/self/exe\n", 0o755)
-    name = oci.running(engine)
-    pid_file = engine.path / "pid"
-    done = oci("exec", "-d", "--pid-file", pid_file, name, "/start")
-    if done.status == 0:
-        os.waitpid(int(pid_file.read_text()), 0)
-    assert own_program()
-    assert "overwritten" not in done.out_path.read_text()
-
-
-def test_attack_overwriting_the_runtime_from_a_neighbour(oci, engine, new_bundle, own_program):
-    """CVE-2019-5736: a container in the same pid namespace looks at the next one at its gate."""
-    engine.sh("while ! ls -d /proc/[0-9]* | grep -q 'c/[2-9]'; do :; done; echo ready; "
-              "trap : TERM; sleep 1000")
-    first = oci.create(as_engine(engine).sh("""echo up
-        while :; do for p in /proc/[0-9]*; do
-            [ $p = /proc/1 ] || [ ! -e $p/exe ] || exec 10<$p/exe || continue
-        done 2>/dev/null; [ ! -e /proc/self/fd/10 ] || break; sleep 0.05; done
-        sleep 0.5
-        """ + OVERWRITE))
-    oci.start(first)
-    pid = workload.pid_of(oci, first)
-    other = as_engine(new_bundle("other")).namespace("pid", path=f"/proc/{pid}/ns/pid")
-    second = oci.create(other.args("/bin/sleep", "1000"))
-    second_pid = workload.pid_of(oci, second)
-    harness.wait_for(lambda: oci.status(first) == "stopped", 1.5)
-    os.kill(second_pid, 9)
-    harness.wait_for(lambda: harness.reap() or not os.path.exists(f"/proc/{second_pid}"))
-    harness.wait_for(lambda: oci.status(first) == "stopped", 4)
-    assert own_program()
-    assert "overwritten" not in oci.output(first)
-
-
-def test_attack_the_default_policys_user_can_not_open_the_runtime_at_all(runsafe, engine,
-                                                                         own_program, interpreter):
-    loader = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
-    engine.file(loader[os.uname().machine], interpreter.read_bytes(), 0o755)
-    engine.file("/attack", OVERWRITE)
-    engine.file("/start", "#!/proc/self/exe\n", 0o755)
-    name = runsafe.create(engine.args("/start"))
-    runsafe.start(name)
-    runsafe.wait_status(name, "stopped")
-    assert own_program()
-    assert runsafe.output(name) == "gave up\n"
-
-
-# --- a hostile rootfs
+# --- a hostile rootfs (more: tests/attacks/test_hostile_mounts.py, test_hostile_rootfs.py)
 
 ESCAPES = ["/etc", "../../../../../../../../etc", "/proc/self/root/etc", "/proc/1/root/etc",
            "/proc/self/cwd/../../../etc", "/proc/self/fd/9/etc"]
@@ -422,85 +295,6 @@ def test_attack_a_usual_mount_point_that_leads_outside(runsafe, engine, folder, 
     runsafe.with_options("--policy", policy).run(engine.sh("true"))
     assert list(outside.iterdir()) == []
     assert harness.mounts() == before
-
-
-@pytest.mark.parametrize("place", ["proc", "sys"])
-@pytest.mark.parametrize("policy", ["default", "oci"])
-def test_attack_proc_on_a_symlink_of_the_image(runsafe, engine, place, policy):
-    """CVE-2019-19921: masks are put on by name later, so the way there must not be the image's."""
-    subprocess.run(["rm", "-r", engine.rootfs / place], check=True)
-    (engine.rootfs / place).symlink_to("data")
-    (engine.rootfs / "data").mkdir()
-    refused(runsafe, engine, f"/{place}", "real directory", options=("--policy", policy))
-
-
-@pytest.mark.parametrize("name, policy", [("null", "default"), ("null", "oci"), ("console", "oci"),
-                                          ("ptmx", "oci"), ("stdin", "oci")])
-@pytest.mark.parametrize("kind", ["symlink", "file", "directory"])
-def test_attack_false_devices_in_a_dev_of_the_image(runsafe, engine, secret, name, kind, policy):
-    """CVE-2025-31133, CVE-2025-52565: /dev/null or /dev/console of the image as a symlink to a
-    file of the host's, or of procfs."""
-    mounts = [m for m in engine.config["mounts"] if not m["destination"].startswith("/dev")]
-    engine.set("mounts", mounts).set("linux.maskedPaths", ["/proc/interrupts"])
-    place = engine.rootfs / "dev" / name
-    if kind == "symlink":
-        place.symlink_to(secret)
-    elif kind == "file":
-        place.write_text("of the image\n")
-    else:
-        place.mkdir()
-    result = runsafe.with_options("--policy", policy).run(
-        engine.sh("cat /proc/interrupts; if [ -c /dev/null ]; then echo real; else echo false; fi"))
-    assert secret.read_text() == "of the host\n"
-    assert secret.stat().st_mode & 0o777 == 0o666 and secret.stat().st_uid == 0
-    # Either all is as it should be, or nothing runs: never a false device.
-    assert (result.status, result.out) in ((0, "real\n"), (1, "")), result
-
-
-def test_attack_masking_with_a_false_dev_null(oci, engine, folder):
-    """CVE-2025-31133: masking bound /dev/null of the rootfs; a symlink there let the attacker
-    choose what lies over the masked path."""
-    dev = engine.rootfs / "dev"
-    (dev / "null").symlink_to("/proc/sys/kernel/core_pattern")
-    engine.set("mounts", [m for m in engine.config["mounts"] if m["destination"] == "/proc"])
-    engine.set("linux.maskedPaths", ["/proc/interrupts"])
-    result = oci.run(engine.sh("cat /proc/interrupts; ls -l /proc/interrupts"))
-    assert "|" not in result.out and "core" not in result.out
-    assert result.status == 1 or result.lines[0].startswith("-r--r--r--"), result
-
-
-@pytest.mark.parametrize("target", ["/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger",
-                                    "../../../../../../etc/hostname"])
-def test_attack_the_console_of_the_image_is_a_symlink(oci, engine, folder, target):
-    """CVE-2025-52565: /dev/pts/$n bound on /dev/console of the image, before masks were there."""
-    dev = engine.rootfs / "dev"
-    (dev / "console").symlink_to(target)
-    (dev / "pts").mkdir()
-    (dev / "pts/0").symlink_to(target)
-    engine.set("mounts", [m for m in engine.config["mounts"]
-                          if m["destination"] in ("/proc", "/dev/pts")])
-    pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text()
-    engine.set("process.terminal", True)
-    # What lies there is the terminal, whatever the image says; nothing of procfs can be written.
-    engine.sh("stat -f -c %T /dev/console; cat /dev/pts/0 >/dev/null & echo '|/x' >/dev/console")
-    command = " ".join(map(str, oci.command("run", "-b", engine.path, oci.id())))
-    done = subprocess.run([sys.executable, "-c", f"import pty; pty.spawn({command.split()!r})"],
-                          capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
-                          timeout=harness.TIME_LIMIT)
-    assert "proc" not in done.stdout, done
-    assert pathlib.Path("/proc/sys/kernel/core_pattern").read_text() == pattern
-    oci.log.unlink(missing_ok=True)
-
-
-def test_attack_a_false_proc_in_the_image(runsafe, engine):
-    """CVE-2019-16884, CVE-2019-19921: a /proc of plain files, so that writes to it do nothing."""
-    for path, text in (("self/status", "CapEff: 0\n"), ("self/attr/exec", ""), ("sys/kernel/x", "")):
-        engine.file(f"/proc/{path}", text)
-    engine.set("mounts", [m for m in engine.config["mounts"] if m["destination"] != "/proc"])
-    # Without a mount of proc the workload sees its own files, and is confined all the same.
-    result = runsafe.run(engine.sh("cat /proc/self/status; id -u; touch /x"))
-    assert "Read-only file system" in result.err
-    assert result.out == "CapEff: 0\n1000\n"
 
 
 def test_attack_proc_mounted_elsewhere(root, engine):

@@ -50,8 +50,9 @@ def build_probe(name, folder):
         assert built.exists(), f"{built} is missing: make probes"
         return built
     out = folder / name
-    more = ["-nostdlib", "-fno-stack-protector"] if name == "interpreter" else []
-    subprocess.run(["gcc", "-D_GNU_SOURCE", "-O2", "-static", *more, "-o", out, source], check=True)
+    more = {"interpreter": ["-static", "-nostdlib", "-fno-stack-protector"],
+            "library": ["-shared", "-fPIC"]}.get(name, ["-static"])
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-O2", *more, "-o", out, source], check=True)
     return out
 
 
