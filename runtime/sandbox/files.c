@@ -35,11 +35,12 @@ static int show_file(struct child *child, const struct plan_file *file, size_t n
 					 MOUNT_ATTR_NOEXEC,
 				     0, 0) < 0)
 		return error_errno(err, errno, "preparing the workload's %s", file->destination);
-	if (mounts_attach(child, tree, file->destination, true) == 0)
+	cleanup_fd int target = path_make_file(child->root, file->destination);
+	if (target < 0 && file->optional && (errno == EROFS || errno == ENOENT || errno == ENOTDIR))
 		return 0;
-	if (file->optional && (errno == EROFS || errno == ENOENT || errno == ENOTDIR))
-		return 0;
-	return error_errno(err, errno, "mounting the workload's %s", file->destination);
+	if (target < 0 || sys_move_mount(tree, target) < 0)
+		return error_errno(err, errno, "mounting the workload's %s", file->destination);
+	return 0;
 }
 
 int step_files(struct child *child, struct error *err)
