@@ -182,6 +182,11 @@ int supervise_begin(struct launch *launch, struct error *err);
  * away. */
 int supervise(struct launch *launch, int *status, struct error *err);
 
+/* give_up.c, for supervise(): closes descriptors, drops capabilities and closes this process to
+ * others, but for what watching, and in run deleting, still needs. Returns 0, or -1 with err set.
+ */
+int launch_give_up(struct launch *launch, struct error *err);
+
 /* terminal.c: the caller's terminal in raw mode, and the bytes between it and the container's. */
 struct terminal {
 	int master;	 /* -1: no terminal */

@@ -278,6 +278,10 @@ int supervise(struct launch *l, int *status, struct error *err)
 {
 	struct supervisor s = {.launch = l};
 
+	if (launch_give_up(l, err) < 0) {
+		(void)process_signal(l->sandbox.pidfd, SIGKILL);
+		return -1;
+	}
 	terminal_open(&s.terminal, relayed(l));
 	s.terminal.workload = l->sandbox.pid;
 	s.terminal.typed = typed;

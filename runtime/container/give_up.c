@@ -1,0 +1,80 @@
+/* What a runtime that only watches its workload, maybe for months, has no use for any more. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "launch.h"
+
+#define BIT(cap) (UINT64_C(1) << (cap))
+
+/* For run: to signal the workload, to see what it does with signals (/proc/PID/syscall), to take
+ * away what others own below its cgroup or its state. */
+#define RUN_NEEDS  (BIT(CAP_KILL) | BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_OVERRIDE))
+#define EXEC_NEEDS BIT(CAP_KILL)
+
+static int keep_capabilities(uint64_t needed, struct error *err)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return error_errno(err, errno, "asking for the own capabilities");
+	/* The bounding set first: it needs CAP_SETPCAP, which goes with the others. */
+	for (unsigned long cap = 0; data[0].effective & BIT(CAP_SETPCAP) && cap < 64; cap++) {
+		if (!(needed & BIT(cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
+			if (errno == EINVAL)
+				break; /* the kernel's last one was before */
+			return error_errno(err, errno, "giving up capability %lu", cap);
+		}
+	}
+	for (int word = 0; word < 2; word++) {
+		data[word].permitted &= (uint32_t)(needed >> (32 * word));
+		data[word].effective &= data[word].permitted;
+		data[word].inheritable = 0; /* and the ambient set with it */
+	}
+	if (syscall(SYS_capset, &header, data) < 0)
+		return error_errno(err, errno, "giving up capabilities");
+	/* No program's set-user-ID or file capabilities bring them back. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_errno(err, errno, "giving up new privileges");
+	return 0;
+}
+
+static void close_unused(struct launch *l)
+{
+	int proc = -1;
+
+	if (l->container.state.own_pid_namespace) { /* for ^C (supervise.c) */
+		proc = l->plan.proc;
+		l->plan.proc = -1;
+	}
+	plan_close(&l->plan);
+	l->plan.proc = proc;
+	fd_cleanup(&l->sandbox.socket);
+	fd_cleanup(&l->sandbox.network);
+	fd_cleanup(&l->sandbox.listener);
+	fd_cleanup(&l->bundle);
+	fd_cleanup(&l->pidfd_socket);
+	if (l->container.dir >= 0)
+		container_close(&l->container);
+	l->container.dir = -1;
+}
+
+int launch_give_up(struct launch *l, struct error *err)
+{
+	const bool deletes = l->create;
+
+	close_unused(l);
+	/* No core dump of what config.json says, no ptrace(2) by who has the same uid. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return error_errno(err, errno, "closing itself to other processes");
+	/* Hooks are the administrator's programs and get what they get under runc; systemd asks the
+	 * bus for its callers' capabilities. */
+	if (deletes && (l->container.state.config.hooks.poststop.n > 0 ||
+			l->options->driver == CGROUP_DRIVER_SYSTEMD))
+		return 0;
+	return keep_capabilities(deletes ? RUN_NEEDS : EXEC_NEEDS, err);
+}
