@@ -25,7 +25,7 @@ static char *own_group(struct arena *arena)
 	line = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
 	if (!line)
 		return NULL;
-	line = strchr(line, '/');
+	line += strcspn(line, "/");
 	line[strcspn(line, "\n")] = '\0';
 	return line;
 }

@@ -29,6 +29,9 @@ int command_arguments(struct arena *arena, const struct option_spec *specs, int 
 {
 	const struct command *command = command_find(argv[0]);
 	bool help = false;
+
+	if (!command) /* main() has found it */
+		return error_set(err, "unknown command \"%s\"", argv[0]);
 	int result = options_parse_mixed(arena, specs, argc, argv, arguments, &help, err);
 
 	if (result == 0 && help) {

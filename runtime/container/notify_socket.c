@@ -97,8 +97,13 @@ static int tell_manager(pid_t pid)
 {
 	const char *path = manager();
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	size_t length = strlen(path);
 	char text[64];
+
+	if (!path) {
+		errno = ENOENT;
+		return -1;
+	}
+	size_t length = strlen(path);
 	cleanup_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (length >= sizeof(address.sun_path)) {

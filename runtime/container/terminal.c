@@ -89,7 +89,8 @@ void terminal_resize(struct terminal *t)
 /* stdin, master, stdout: each only while there is room, or something, for it. */
 void terminal_want(const struct terminal *t, struct pollfd polls[3])
 {
-	polls[0] = polls[1] = polls[2] = (struct pollfd){.fd = -1};
+	for (size_t i = 0; i < 3; i++)
+		polls[i] = (struct pollfd){.fd = -1};
 	if (t->input_open && !t->background && t->n_in < ROOM_IN)
 		polls[0] = (struct pollfd){.fd = STDIN_FILENO, .events = POLLIN};
 	polls[1].events =

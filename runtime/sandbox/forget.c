@@ -29,7 +29,7 @@ static void keep_environment(struct arena *to, struct plan *plan)
 {
 	char **kept = keep_texts(to, plan->envp);
 
-	for (size_t i = 0; i < plan->n_env && plan->listen_pid; i++) {
+	for (size_t i = 0; kept && i < plan->n_env && plan->listen_pid; i++) {
 		const size_t length = strlen(plan->envp[i]);
 
 		if (plan->listen_pid < plan->envp[i] || plan->listen_pid > plan->envp[i] + length)
