@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "keys.h"
+
 static void trim_i64(struct opt_i64 *value)
 {
 	if (value->value == 0)
@@ -126,19 +128,38 @@ static void merge_cpu(const struct config_cpu *wanted, struct config_cpu *out)
 		out->mems = wanted->mems;
 }
 
+/* Where the element with that key is in a list of n: the last one, if it is new. */
+static size_t place_of(struct arena *arena, struct keys *keys, const void *key, size_t length,
+		       size_t n)
+{
+	size_t *number = keys_at(arena, keys, key, length);
+
+	if (*number == 0)
+		*number = n + 1;
+	return *number - 1;
+}
+
+static size_t place_of_device(struct arena *arena, struct keys *keys, int64_t major, int64_t minor,
+			      size_t n)
+{
+	int64_t *key = arena_alloc(arena, 2 * sizeof(*key));
+
+	key[0] = major;
+	key[1] = minor;
+	return place_of(arena, keys, key, 2 * sizeof(*key), n);
+}
+
 static void merge_throttle(struct arena *arena, const struct config_throttle_list *wanted,
 			   struct config_throttle_list *out)
 {
 	struct config_throttle_list all = {.n = 0};
+	cleanup_keys struct keys keys = {0};
 
 	for (size_t i = 0; i < out->n + wanted->n; i++) {
 		const struct config_throttle_device *d =
 		    i < out->n ? &out->items[i] : &wanted->items[i - out->n];
-		size_t at = 0;
+		size_t at = place_of_device(arena, &keys, d->major, d->minor, all.n);
 
-		while (at < all.n &&
-		       (all.items[at].major != d->major || all.items[at].minor != d->minor))
-			at++;
 		if (at == all.n) {
 			all.items = arena_grow(arena, all.items, all.n, sizeof(*all.items));
 			all.n++;
@@ -154,16 +175,15 @@ static void merge_weights(struct arena *arena, const struct config_block_io *wan
 			  struct config_block_io *out)
 {
 	struct config_weight_device *all = NULL;
+	cleanup_keys struct keys keys = {0};
 	size_t n = 0;
 
 	for (size_t i = 0; i < out->n_weight_devices + wanted->n_weight_devices; i++) {
 		const struct config_weight_device *d =
 		    i < out->n_weight_devices ? &out->weight_devices[i]
 					      : &wanted->weight_devices[i - out->n_weight_devices];
-		size_t at = 0;
+		size_t at = place_of_device(arena, &keys, d->major, d->minor, n);
 
-		while (at < n && (all[at].major != d->major || all[at].minor != d->minor))
-			at++;
 		if (at == n) {
 			all = arena_grow(arena, all, n, sizeof(*all));
 			n++;
@@ -180,6 +200,7 @@ static void merge_hugepages(struct arena *arena, const struct config_resources *
 			    struct config_resources *out)
 {
 	struct config_hugepage_limit *all = NULL;
+	cleanup_keys struct keys keys = {0};
 	size_t n = 0;
 
 	for (size_t i = 0; i < out->n_hugepage_limits + wanted->n_hugepage_limits; i++) {
@@ -187,10 +208,8 @@ static void merge_hugepages(struct arena *arena, const struct config_resources *
 		    i < out->n_hugepage_limits
 			? &out->hugepage_limits[i]
 			: &wanted->hugepage_limits[i - out->n_hugepage_limits];
-		size_t at = 0;
+		size_t at = place_of(arena, &keys, h->page_size, strlen(h->page_size), n);
 
-		while (at < n && strcmp(all[at].page_size, h->page_size) != 0)
-			at++;
 		if (at == n) {
 			all = arena_grow(arena, all, n, sizeof(*all));
 			n++;
@@ -205,15 +224,14 @@ static void merge_rdma(struct arena *arena, const struct config_resources *wante
 		       struct config_resources *out)
 {
 	struct config_rdma *all = NULL;
+	cleanup_keys struct keys keys = {0};
 	size_t n = 0;
 
 	for (size_t i = 0; i < out->n_rdma + wanted->n_rdma; i++) {
 		const struct config_rdma *r =
 		    i < out->n_rdma ? &out->rdma[i] : &wanted->rdma[i - out->n_rdma];
-		size_t at = 0;
+		size_t at = place_of(arena, &keys, r->device, strlen(r->device), n);
 
-		while (at < n && strcmp(all[at].device, r->device) != 0)
-			at++;
 		if (at == n) {
 			all = arena_grow(arena, all, n, sizeof(*all));
 			n++;
@@ -257,16 +275,22 @@ static void merge_unified(struct arena *arena, const struct config_resources *wa
 			  struct config_resources *out)
 {
 	struct str_map all = {.n = 0};
+	cleanup_keys struct keys keys = {0};
 
-	for (size_t i = 0; i < out->unified.n; i++) {
-		const struct str_pair *pair = &out->unified.items[i];
+	for (size_t i = 0; i < out->unified.n + wanted->unified.n; i++) {
+		const bool old = i < out->unified.n;
+		const struct str_pair *pair = old ? &out->unified.items[i]
+						  : &wanted->unified.items[i - out->unified.n];
 
-		if (!said_otherwise(wanted, pair->key))
-			str_map_set(arena, &all, pair->key, pair->value);
+		if (old && said_otherwise(wanted, pair->key))
+			continue;
+		size_t at = place_of(arena, &keys, pair->key, strlen(pair->key), all.n);
+		if (at == all.n) {
+			all.items = arena_grow(arena, all.items, all.n, sizeof(*all.items));
+			all.n++;
+		}
+		all.items[at] = *pair;
 	}
-	for (size_t i = 0; i < wanted->unified.n; i++)
-		str_map_set(arena, &all, wanted->unified.items[i].key,
-			    wanted->unified.items[i].value);
 	out->unified = all;
 }
 

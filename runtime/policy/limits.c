@@ -82,8 +82,10 @@ static void unified_drop(struct apply *a, const char *key)
 	struct str_map left = {.items = NULL, .n = 0};
 
 	for (size_t i = 0; i < map->n; i++) {
-		if (strcmp(map->items[i].key, key) != 0)
-			str_map_set(a->arena, &left, map->items[i].key, map->items[i].value);
+		if (strcmp(map->items[i].key, key) == 0)
+			continue;
+		left.items = arena_grow(a->arena, left.items, left.n, sizeof(*left.items));
+		left.items[left.n++] = map->items[i];
 	}
 	*map = left;
 }

@@ -157,6 +157,9 @@ static int read_policy(struct arena *arena, const char *label, const char *text,
 
 	if (json_read(arena, label, text, length, &policy_table, &file, err) < 0)
 		return -1;
+	if (file.rootfs.n_tmpfs > MOST_TMPFS)
+		return error_set(err, "%s: rootfs.tmpfs: expected at most %d, got %zu", label,
+				 MOST_TMPFS, file.rootfs.n_tmpfs);
 	bool builtin = file.name != NULL && is_builtin_text(file.name, text, length);
 	bool older = recorded && !builtin && file.name != NULL && is_builtin(file.name);
 

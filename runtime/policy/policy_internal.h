@@ -120,6 +120,9 @@ struct policy {
 	struct opt_bool criu_config;	    /* the annotation org.criu.config is honoured */
 };
 
+/* Each is a mount, and looked for among config's mounts. */
+#define MOST_TMPFS 64
+
 enum limit_type { LIMIT_MEMORY = 0, LIMIT_SWAP, LIMIT_CPUS, LIMIT_PIDS, LIMIT_TYPES };
 
 /* "unlimited": config.json's word stands, even none; "required": config.json must say one. */

@@ -1,6 +1,7 @@
 /* What the workload sees of files: the rootfs, places to write, mounts, masked paths. */
 #include <string.h>
 
+#include "keys.h"
 #include "policy_internal.h"
 
 /* A step that was to write to the image as root would go on as somebody else and fail at anything,
@@ -203,18 +204,7 @@ int rule_mounts(struct apply *a)
 	return 0;
 }
 
-static bool mounted_there(const struct apply *a, const char *place)
-{
-	for (size_t i = 0; i < a->cfg->n_mounts; i++) {
-		char *path = path_normal(a->arena, a->cfg->mounts[i].destination);
-
-		if (word_is(path, place))
-			return true;
-	}
-	return false;
-}
-
-static void add_tmpfs(struct apply *a, const struct policy_tmpfs *t)
+static void add_tmpfs(struct apply *a, const struct policy_tmpfs *t, const struct keys *mounted)
 {
 	struct hardening *out = a->out;
 	struct hardening_tmpfs tmpfs = {
@@ -233,7 +223,7 @@ static void add_tmpfs(struct apply *a, const struct policy_tmpfs *t)
 	for (; at > 0 && strcmp(out->tmpfs[at - 1].path, t->path) > 0; at--)
 		out->tmpfs[at] = out->tmpfs[at - 1];
 	out->tmpfs[at] = tmpfs;
-	if (!mounted_there(a, t->path))
+	if (!keys_find(mounted, t->path, strlen(t->path)))
 		noted(a, "mounts", "%s: a tmpfs is added (mode %s%s)", t->path, t->mode,
 		      t->exec.value ? ", exec" : "");
 }
@@ -270,14 +260,26 @@ static void give_tmpfs(struct apply *a)
 	}
 }
 
+static void add_normal(struct apply *a, struct keys *places, const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_mounts; i++) {
+		const char *place = path_normal(a->arena, cfg->mounts[i].destination);
+
+		if (place != NULL)
+			(void)keys_add(a->arena, places, place);
+	}
+}
+
 int rule_tmpfs(struct apply *a)
 {
 	const struct config_resources *r = &a->cfg->linux_.resources;
 	const struct policy_rootfs *rootfs = &a->policy.rootfs;
+	cleanup_keys struct keys mounted = {0};
 
+	add_normal(a, &mounted, a->cfg);
 	for (size_t i = 0; i < rootfs->n_tmpfs; i++) {
 		if (!rootfs->tmpfs[i].enabled.set || rootfs->tmpfs[i].enabled.value)
-			add_tmpfs(a, &rootfs->tmpfs[i]);
+			add_tmpfs(a, &rootfs->tmpfs[i], &mounted);
 	}
 	give_tmpfs(a);
 	if (a->out->n_tmpfs != 0 && r->memory.limit.set && r->memory.limit.value > 0)
@@ -285,33 +287,30 @@ int rule_tmpfs(struct apply *a)
 	return 0;
 }
 
-static void add_paths(struct apply *a, struct str_list *list, const struct str_list *usual,
-		      const char *path, const char *what)
+/* A list of config.json's that grows, and what is in it. */
+struct path_list {
+	struct str_list all;
+	struct keys there;
+	const char *path; /* in config.json */
+	const char *what; /* is done to them */
+};
+
+static void add_paths(struct apply *a, struct path_list *list, const struct str_list *usual)
 {
-	struct str_list all = {.items = NULL, .n = 0};
 	struct str_list added = {.items = NULL, .n = 0};
 
-	for (size_t i = 0; i < list->n; i++)
-		str_list_add(a->arena, &all, list->items[i]);
 	for (size_t i = 0; i < usual->n; i++) {
-		bool there = false;
-
-		for (size_t k = 0; k < list->n && !there; k++)
-			there = word_is(path_normal(a->arena, list->items[k]), usual->items[i]);
-		if (there)
+		if (!keys_add(a->arena, &list->there, usual->items[i]))
 			continue;
-		str_list_add(a->arena, &all, usual->items[i]);
+		str_list_add(a->arena, &list->all, usual->items[i]);
 		str_list_add(a->arena, &added, usual->items[i]);
 	}
-	if (added.n == 0)
-		return;
-	*list = all;
-	changed(a, path, "%s: %s as well", list_text(a->arena, &added), what);
+	if (added.n != 0)
+		changed(a, list->path, "%s: %s as well", list_text(a->arena, &added), list->what);
 }
 
 /* A second procfs or sysfs at another place shows, and lets write, the same as the first. */
-static void add_elsewhere(struct apply *a, struct str_list *list, const struct str_list *usual,
-			  const char *path, const char *what)
+static void add_elsewhere(struct apply *a, struct path_list *list, const struct str_list *usual)
 {
 	for (size_t i = 0; i < a->cfg->n_mounts; i++) {
 		const struct config_mount *m = &a->cfg->mounts[i];
@@ -329,15 +328,27 @@ static void add_elsewhere(struct apply *a, struct str_list *list, const struct s
 					     arena_printf(a->arena, "%s%s", place,
 							  usual->items[k] + strlen(home)));
 		}
-		add_paths(a, list, &moved, path, what);
+		add_paths(a, list, &moved);
 	}
 }
 
 static void add_all_paths(struct apply *a, struct str_list *list, const struct str_list *usual,
 			  const char *path, const char *what)
 {
-	add_paths(a, list, usual, path, what);
-	add_elsewhere(a, list, usual, path, what);
+	struct path_list grown = {.path = path, .what = what};
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *normal = path_normal(a->arena, list->items[i]);
+
+		str_list_add(a->arena, &grown.all, list->items[i]);
+		if (normal != NULL)
+			(void)keys_add(a->arena, &grown.there, normal);
+	}
+	add_paths(a, &grown, usual);
+	add_elsewhere(a, &grown, usual);
+	if (grown.all.n != list->n)
+		*list = grown.all;
+	keys_end(&grown.there);
 }
 
 int rule_paths(struct apply *a)

@@ -230,11 +230,14 @@ static int use_user(struct arena *arena, const char *value, struct policy_user *
 	return 0;
 }
 
-static void add_tmpfs(struct arena *arena, struct policy_rootfs *rootfs, char *path, bool exec)
+static int add_tmpfs(struct arena *arena, struct policy_rootfs *rootfs, char *path, bool exec)
 {
 	const struct opt_bool yes = {.set = true, .value = true};
-	struct policy_tmpfs *copy = arena_alloc(arena, (rootfs->n_tmpfs + 1) * sizeof(*copy));
 	size_t at = 0;
+
+	if (rootfs->n_tmpfs >= MOST_TMPFS)
+		return -1;
+	struct policy_tmpfs *copy = arena_alloc(arena, (rootfs->n_tmpfs + 1) * sizeof(*copy));
 
 	for (size_t i = 0; i < rootfs->n_tmpfs; i++)
 		copy[i] = rootfs->tmpfs[i];
@@ -253,6 +256,7 @@ static void add_tmpfs(struct arena *arena, struct policy_rootfs *rootfs, char *p
 	copy[at].enabled = yes;
 	if (exec)
 		copy[at].exec = yes;
+	return 0;
 }
 
 static int use_tmpfs(struct arena *arena, const char *value, bool annotation,
@@ -269,9 +273,8 @@ static int use_tmpfs(struct arena *arena, const char *value, bool annotation,
 			*option = '\0';
 		char *path = tmpfs_path_normal(arena, item);
 
-		if (path == NULL)
+		if (path == NULL || add_tmpfs(arena, rootfs, path, option != NULL) < 0)
 			return -1;
-		add_tmpfs(arena, rootfs, path, option != NULL);
 	}
 	return 0;
 }
@@ -333,10 +336,10 @@ static const char *expected_text(const struct setting *s, bool annotation)
 	if (s->kind == SET_LIMIT)
 		return limit_expected(s->limit);
 	if (s->kind == SET_TMPFS && annotation)
-		return "PATH[,PATH] outside /, /proc, /sys and /dev (:exec only by --allow or a "
-		       "policy)";
+		return "PATH[,PATH] outside /, /proc, /sys and /dev, at most 64 (:exec only by "
+		       "--allow or a policy)";
 	if (s->kind == SET_TMPFS)
-		return "PATH[:exec][,PATH[:exec]] outside /, /proc, /sys and /dev";
+		return "PATH[:exec][,PATH[:exec]] outside /, /proc, /sys and /dev, at most 64";
 	return s->syntax;
 }
 
