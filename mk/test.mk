@@ -134,6 +134,7 @@ LINT_FLAGS = $(CPPFLAGS) -DRUNSAFE_VERSION='"0"' -DRUNSAFE_COMMIT='"0"' -Itests/
 .PHONY: lint lint-format lint-tidy lint-cppcheck lint-analyzer check-analyzer
 lint:
 	@tests/install-deps build lint test
+	@tests/lint/promises
 	@$(MAKE) --no-print-directory lint-format lint-tidy lint-cppcheck lint-analyzer
 
 lint-format:
