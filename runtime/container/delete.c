@@ -3,6 +3,7 @@
 
 #include "fd.h"
 #include "launch.h"
+#include "log.h"
 #include "process.h"
 #include "store.h"
 
@@ -29,6 +30,7 @@ static int kill_workload(const struct container_state *state, struct error *err)
 static int remove_cgroup(const struct container_state *state, struct error *err)
 {
 	const char *path = state->cgroup_path;
+	struct error other = ERROR_INIT;
 
 	/* After a reboot a group of that name is somebody else's. */
 	if (process_other_boot(state))
@@ -45,6 +47,11 @@ static int remove_cgroup(const struct container_state *state, struct error *err)
 		struct error ignored = ERROR_INIT;
 
 		(void)cgroup_remove(path, 0, &ignored);
+		return 0;
+	}
+	/* Its own is gone, then. */
+	if (process_check_cgroup(state, &other) < 0) {
+		log_debug("%s", other.text);
 		return 0;
 	}
 	cleanup_fd int dir = cgroup_open(path);

@@ -92,6 +92,8 @@ static int open_cgroup(struct launch *l, const struct exec_options *exec, struct
 		return exec->cgroup
 			   ? error_set(err, "--cgroup: container %s has no cgroup", state->id)
 			   : 0;
+	if (process_check_cgroup(state, err) < 0)
+		return -1;
 	l->cgroup.dir = cgroup_open_for_exec(l->arena, state->cgroup_path, exec->cgroup,
 					     l->plan.proc, (pid_t)state->pid, err);
 	return l->cgroup.dir < 0 ? -1 : 0;

@@ -51,6 +51,8 @@ static int signal_all(const struct container_state *state, enum container_status
 		return status == STATUS_STOPPED ? 0 : not_running(state->id, err);
 	if (!path || !*path)
 		return status == STATUS_STOPPED ? 0 : signal_all_without_cgroup(state, sig, err);
+	if (process_check_cgroup(state, err) < 0)
+		return -1;
 	/* Processes may be left when the first one has ended: shims send KILL to all of them then.
 	 */
 	if (sig == SIGKILL && status != STATUS_STOPPED)

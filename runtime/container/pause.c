@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "container.h"
+#include "process.h"
 
 /* A process that waits for a disk or a network file system freezes when that answers. */
 #define FREEZE_TIMEOUT_MS 10000
@@ -35,6 +36,8 @@ static int freeze(const struct container_state *state, bool frozen, struct error
 		    "%s: cannot %s it: only a cgroup can be frozen, and the container "
 		    "was made without one (--cgroup=none or --cgroup-manager=disabled)",
 		    state->id, what);
+	if (process_check_cgroup(state, err) < 0)
+		return -1;
 	if (cgroup_freeze(state->cgroup_path, frozen, FREEZE_TIMEOUT_MS, err) < 0)
 		return error_wrap(err, "%s: cannot %s it", state->id, what);
 	return 0;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -146,6 +147,26 @@ bool process_ends(const struct container_state *state, int pidfd)
 	if (read_stat((pid_t)state->pid, &line) < 0 && (errno == ENOENT || errno == ESRCH))
 		return true;
 	return line.flags & EXITING || process_wait(pidfd, 0) == 0;
+}
+
+int process_check_cgroup(const struct container_state *state, struct error *err)
+{
+	struct stat st;
+
+	if (!state->cgroup_path || !*state->cgroup_path || !state->cgroup_unit.inode)
+		return 0;
+	cleanup_fd int dir = cgroup_open(state->cgroup_path);
+	if (dir < 0 && errno == ENOENT)
+		return 0;
+	if (dir < 0 || fstat(dir, &st) < 0)
+		return error_errno(err, errno, "%s: looking at its cgroup %s", state->id,
+				   state->cgroup_path);
+	if (st.st_ino == state->cgroup_unit.inode)
+		return 0;
+	return error_set(err,
+			 "%s: the cgroup %s is not the one that the container was made in: who "
+			 "runs there now is left alone",
+			 state->id, state->cgroup_path);
 }
 
 int process_signal(int pidfd, int sig)

@@ -1,6 +1,7 @@
 /* state.json: the form in which a container is remembered between two commands. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include "fd.h"
 #include "json_read.h"
 #include "json_write.h"
+#include "path.h"
 #include "kernel.h"
 #include "store.h"
 
@@ -157,6 +159,15 @@ static bool has_marker(struct arena *arena, const char *text, size_t length)
 	       file.form.set;
 }
 
+/* As cgroup_choose_path() has them; all in it is killed one day. */
+static bool is_group_path(const char *path)
+{
+	char clean[PATH_MAX];
+
+	return !path || !*path ||
+	       (path[1] && path_clean(path, clean, sizeof(clean)) == 0 && strcmp(path, clean) == 0);
+}
+
 static int parse(struct arena *arena, const char *id, const char *text, size_t length,
 		 struct container_state *out, struct error *err)
 {
@@ -182,9 +193,18 @@ static int parse(struct arena *arena, const char *id, const char *text, size_t l
 				 "container %s: %s is of form %lld, this runsafe knows form %d: "
 				 "use the runsafe that made it",
 				 id, FILE_LABEL, (long long)file.form.value, FILE_FORM);
+	if (!is_group_path(file.state.cgroup_path))
+		return error_set(err,
+				 "container %s: %s: cgroupPath: \"%s\" is no cgroup of a container",
+				 id, FILE_LABEL, file.state.cgroup_path);
 	*out = file.state;
 	take_findings(arena, &file, &out->findings);
 	return 0;
+}
+
+static bool is_strangers(const struct stat *st)
+{
+	return st->st_uid != 0 && st->st_uid != geteuid();
 }
 
 /*
@@ -194,14 +214,15 @@ static int parse(struct arena *arena, const char *id, const char *text, size_t l
  */
 static int read_own(struct arena *arena, int dir, char **text, size_t *length, uid_t *owner)
 {
-	struct stat st;
+	struct stat st, folder;
 	cleanup_fd int fd =
 	    openat(dir, STATE_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || fstat(dir, &folder) < 0)
 		return -1;
-	if (st.st_uid != 0 && st.st_uid != geteuid()) {
-		*owner = st.st_uid;
+	/* Whose folder it is can link another's state there, and exchange what is written. */
+	if (is_strangers(&st) || is_strangers(&folder)) {
+		*owner = is_strangers(&st) ? st.st_uid : folder.st_uid;
 		errno = ESTALE;
 		return -1;
 	}
@@ -221,7 +242,7 @@ int state_file_read(struct arena *arena, int dir, const char *id, struct contain
 		return no_container(id, err);
 	if (errno == ESTALE)
 		return error_set(err,
-				 "container %s: its %s belongs to uid %u, and what that user wrote "
+				 "container %s: its %s, or the folder, belongs to uid %u, and what that user wrote "
 				 "there is not acted upon as uid %u: call runsafe as that user",
 				 id, STATE_FILE, owner, geteuid());
 	return error_errno(err, errno, "container %s: cannot read its %s", id, STATE_FILE);
@@ -284,8 +305,8 @@ static const char *state_text(struct arena *arena, const struct container_state 
 	if (state->cgroup_unit.name) {
 		json_string(&w, "systemdUnit", state->cgroup_unit.name);
 		json_bool(&w, "systemdUser", state->cgroup_unit.user_manager);
-		json_u64(&w, "cgroupInode", state->cgroup_unit.inode);
 	}
+	json_u64(&w, "cgroupInode", state->cgroup_unit.inode);
 	if (state->resctrl.class_) {
 		json_string(&w, "rdtClass", state->resctrl.class_);
 		json_bool(&w, "rdtMade", state->resctrl.made_class);

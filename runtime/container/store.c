@@ -405,7 +405,7 @@ int store_remove_debris(const char *root, const char *id, struct error *err)
 		return 0;
 	if (dir < 0)
 		return open_failed(root, id, err);
-	if (!store_is_debris(dir))
+	if (!is_ours(dir) || !store_is_debris(dir))
 		return 0;
 	if (remove_entry(root_dir, id, dir) < 0)
 		return error_errno(err, errno, "cannot remove the state directory %s/%s", root, id);

@@ -1,5 +1,7 @@
 /* The cgroup of a container, made before its process or, by systemd, around it. */
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "launch.h"
 #include "process.h"
@@ -31,11 +33,18 @@ int launch_choose_cgroup(struct launch *l, struct error *err)
 
 int launch_make_cgroup(struct launch *l, struct error *err)
 {
+	struct stat group;
+
 	if (cgroup_create(l->arena, &l->cgroup_request, &l->cgroup, &l->findings, err) < 0)
 		return -1;
 	l->plan.late_cgroup = l->cgroup.unit.name;
 	l->container.state.cgroup_path = l->cgroup.path;
 	l->container.state.cgroup_unit = l->cgroup.unit;
+	if (l->cgroup.dir >= 0) {
+		if (fstat(l->cgroup.dir, &group) < 0)
+			return error_errno(err, errno, "looking at the cgroup %s", l->cgroup.path);
+		l->container.state.cgroup_unit.inode = group.st_ino;
+	}
 	l->container.state.cgroup_pending = false;
 	l->container.state.cgroup_kept = l->cgroup.dir >= 0 && !l->cgroup.made;
 	l->container.state.cgroup_parents = l->cgroup.made_parents;

@@ -6,6 +6,7 @@
 
 #include "container.h"
 #include "log.h"
+#include "process.h"
 
 static int check_state(const struct container_state *state, struct error *err)
 {
@@ -24,7 +25,7 @@ static int check_state(const struct container_state *state, struct error *err)
 	if (!state->cgroup_path || !*state->cgroup_path)
 		return error_set(err, "only a cgroup has limits, and the container was made "
 				      "without one (--cgroup=none or --cgroup-manager=disabled)");
-	return 0;
+	return process_check_cgroup(state, err);
 }
 
 static int harden(struct arena *arena, const struct container_state *state,
