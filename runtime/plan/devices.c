@@ -8,6 +8,7 @@
 
 #include "fd.h"
 #include "kernel.h"
+#include "keys.h"
 #include "path.h"
 #include "plan_internal.h"
 
@@ -20,14 +21,14 @@ static const struct {
     {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},
 };
 
-static struct plan_device *add_device(struct planner *p, const char *path)
+static struct plan_device *add_device(struct planner *p, struct keys *known, const char *path)
 {
 	struct plan *plan = p->plan;
+	size_t *number = keys_at(p->arena, known, path, strlen(path));
 
-	for (size_t i = 0; i < plan->n_devices; i++) {
-		if (strcmp(plan->devices[i].path, path) == 0)
-			return &plan->devices[i];
-	}
+	if (*number)
+		return &plan->devices[*number - 1];
+	*number = plan->n_devices + 1;
 	plan->devices =
 	    arena_grow(p->arena, plan->devices, plan->n_devices, sizeof(*plan->devices));
 	return &plan->devices[plan->n_devices++];
@@ -120,10 +121,11 @@ int plan_devices(struct planner *p)
 {
 	const struct config_linux *l = &p->config->linux_;
 	bool bound = dev_is_bound(p);
+	cleanup_keys struct keys known = {0};
 
 	p->plan->dev_links = !bound;
 	for (size_t i = 0; !bound && i < sizeof(defaults) / sizeof(defaults[0]); i++)
-		*add_device(p, defaults[i].path) = (struct plan_device){
+		*add_device(p, &known, defaults[i].path) = (struct plan_device){
 		    .path = defaults[i].path,
 		    .mode = S_IFCHR | 0666,
 		    .rdev = makedev(defaults[i].major, defaults[i].minor),
@@ -136,7 +138,7 @@ int plan_devices(struct planner *p)
 
 		if (is_made_anyway(p, c))
 			continue;
-		*add_device(p, c->path) = (struct plan_device){
+		*add_device(p, &known, c->path) = (struct plan_device){
 		    .path = c->path,
 		    .mode = type_bits(c->type) | permissions,
 		    .rdev = c->type[0] == 'p'

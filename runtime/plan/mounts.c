@@ -8,6 +8,7 @@
 
 #include "fd.h"
 #include "kernel.h"
+#include "keys.h"
 #include "path.h"
 #include "plan_internal.h"
 
@@ -19,70 +20,6 @@ static struct plan_mount *add_mount(struct planner *p)
 	struct plan_mount *m = &plan->mounts[plan->n_mounts++];
 	*m = (struct plan_mount){.tree = -1, .instead = -1};
 	return m;
-}
-
-static int resolve(struct planner *p, const char *path, char out[PATH_MAX])
-{
-	if (path_resolve_text(p->rootfs, path, out, PATH_MAX) == 0)
-		return 0;
-	return path_clean(path, out, PATH_MAX);
-}
-
-const struct config_mount *plan_mount_at(struct planner *p, const char *destination)
-{
-	char wanted[PATH_MAX], there[PATH_MAX];
-
-	if (resolve(p, destination, wanted) < 0)
-		return NULL;
-	for (size_t i = p->config->n_mounts; i-- > 0;) {
-		if (resolve(p, p->config->mounts[i].destination, there) == 0 &&
-		    strcmp(wanted, there) == 0)
-			return &p->config->mounts[i];
-	}
-	return NULL;
-}
-
-bool plan_is_mounted(struct planner *p, const char *destination)
-{
-	return plan_mount_at(p, destination) != NULL;
-}
-
-/*
- * Podman's --read-only binds /run/secrets read-only and then each secret in it, at a mount point
- * that is still to be made there.
- */
-static bool has_mounts_in_it(struct planner *p, const struct config_mount *mount)
-{
-	const struct config_mount *end = p->config->mounts + p->config->n_mounts;
-	char at[PATH_MAX], later[PATH_MAX];
-
-	if (path_clean(mount->destination, at, sizeof(at)) < 0)
-		return false;
-	size_t length = strlen(at);
-	for (const struct config_mount *m = mount + 1; m < end; m++) {
-		if (path_clean(m->destination, later, sizeof(later)) == 0 &&
-		    strncmp(later, at, length) == 0 && later[length] == '/')
-			return true;
-	}
-	return false;
-}
-
-/* Below a mount that others share, they would have got a copy before it is read-only: for good. */
-static bool is_shown_to_others(struct planner *p, const struct plan_mount *mount)
-{
-	char at[PATH_MAX], shared[PATH_MAX];
-
-	for (const struct plan_mount *m = p->plan->mounts; m < mount; m++) {
-		if (!(m->attr.propagation & MS_SHARED))
-			continue;
-		if (resolve(p, mount->destination, at) < 0 ||
-		    resolve(p, m->destination, shared) < 0)
-			return true;
-		size_t length = strlen(shared);
-		if (strncmp(at, shared, length) == 0 && at[length] == '/')
-			return true;
-	}
-	return false;
 }
 
 static int set_attributes(struct planner *p, const struct plan_mount *m)
@@ -146,7 +83,7 @@ static int plan_bind(struct planner *p, const struct config_mount *mount,
 		m->attr.propagation_recursive = true;
 	}
 	m->readonly_last = !m->is_file && m->attr.set & MOUNT_ATTR_RDONLY &&
-			   has_mounts_in_it(p, mount) && !is_shown_to_others(p, m);
+			   plan_has_mounts_in(p, mount) && !plan_is_shown_to_others(p, m);
 	return set_attributes(p, m);
 }
 
@@ -275,7 +212,7 @@ static void add_owner(struct planner *p, struct plan_mount *m)
 	m->owned = true;
 }
 
-static int plan_one(struct planner *p, size_t index)
+static int plan_one(struct planner *p, size_t index, const struct keys *given)
 {
 	const struct config_mount *mount = &p->config->mounts[index];
 	struct mount_words words;
@@ -312,7 +249,8 @@ static int plan_one(struct planner *p, size_t index)
 	m->late_readonly = strcmp(clean, "/dev") == 0;
 	if (plan_new(p, mount, &words, m) < 0)
 		return -1;
-	if (m->kind == PLAN_MOUNT_NEW && str_list_has(&p->hardening->given_tmpfs, m->destination))
+	if (m->kind == PLAN_MOUNT_NEW &&
+	    keys_find(given, m->destination, strlen(m->destination)))
 		add_owner(p, m);
 	m->keep_mode = m->kind == PLAN_MOUNT_NEW && strcmp(m->type, "tmpfs") == 0 &&
 		       !str_map_get(&m->data, "mode");
@@ -368,11 +306,19 @@ static void plan_policy_dev(struct planner *p)
 
 int plan_mounts(struct planner *p)
 {
+	const struct str_list *given = &p->hardening->given_tmpfs;
+	cleanup_keys struct keys is_given = {0};
+
+	for (size_t i = 0; i < given->n; i++)
+		(void)keys_add(p->arena, &is_given, given->items[i]);
 	plan_policy_dev(p);
 	plan_policy_tmpfs(p);
 	for (size_t i = 0; i < p->config->n_mounts; i++) {
-		if (plan_one(p, i) < 0)
+		if (plan_one(p, i, &is_given) < 0)
 			return -1;
+		const struct plan_mount *last = &p->plan->mounts[p->plan->n_mounts - 1];
+		if (last->attr.propagation & MS_SHARED)
+			plan_note_shared(p, last);
 	}
 	/* With a /dev of its own, nothing on the image needs to be a device or set-user-ID. */
 	if (p->hardening->no_setid_binds)

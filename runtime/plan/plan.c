@@ -153,6 +153,7 @@ int plan_make(struct arena *arena, const struct plan_input *in, struct plan *out
 		return -1;
 	out->no_pivot = in->no_pivot;
 	int result = plan_all(&p);
+	plan_places_end(&p);
 	fd_cleanup(&p.rootfs);
 	return result;
 }

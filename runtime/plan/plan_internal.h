@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include "keys.h"
 #include "plan.h"
 
 struct planner {
@@ -15,6 +16,12 @@ struct planner {
 	struct findings *findings;
 	struct error *err;
 	int rootfs; /* O_PATH of the rootfs as found, for looking things up in it */
+	/* places.c */
+	struct keys mounted; /* config's destinations, resolved: the last mount there, from 1 */
+	bool mounted_known;
+	struct keys shared; /* where mounts are that others share, resolved */
+	bool shared_anywhere;
+	size_t *last_below; /* of each mount: the last one below it, from 1; 0: none */
 };
 
 /* A rule of the policy says no: an error, or with check_only a FINDING_REFUSED and 0. */
@@ -46,10 +53,17 @@ int plan_idmap(struct planner *p, const struct config_mount *mount, const struct
 int plan_net_devices(struct planner *p);
 /* mounts.c */
 int plan_mounts(struct planner *p);
+/* places.c */
 /* What config.json mounts just there (the last of several; symlinks of the rootfs resolved), or
  * NULL; and whether it does. */
 const struct config_mount *plan_mount_at(struct planner *p, const char *destination);
 bool plan_is_mounted(struct planner *p, const char *destination);
+/* Whether a later one of config's mounts lies below this one. */
+bool plan_has_mounts_in(struct planner *p, const struct config_mount *mount);
+/* Notes a mount that others share; whether another one lies below such a one. */
+void plan_note_shared(struct planner *p, const struct plan_mount *mount);
+bool plan_is_shown_to_others(struct planner *p, const struct plan_mount *mount);
+void plan_places_end(struct planner *p);
 /* host_ids.c: the user namespace that is joined, open in the plan; -1 where there is none. It has
  * its mapping already. */
 int plan_user_join(const struct plan *plan);
