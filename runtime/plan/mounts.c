@@ -249,8 +249,7 @@ static int plan_one(struct planner *p, size_t index, const struct keys *given)
 	m->late_readonly = strcmp(clean, "/dev") == 0;
 	if (plan_new(p, mount, &words, m) < 0)
 		return -1;
-	if (m->kind == PLAN_MOUNT_NEW &&
-	    keys_find(given, m->destination, strlen(m->destination)))
+	if (m->kind == PLAN_MOUNT_NEW && keys_find(given, m->destination, strlen(m->destination)))
 		add_owner(p, m);
 	m->keep_mode = m->kind == PLAN_MOUNT_NEW && strcmp(m->type, "tmpfs") == 0 &&
 		       !str_map_get(&m->data, "mode");
