@@ -9,7 +9,8 @@
 
 #include "systemd_internal.h"
 
-#define NUMBERS_MAX 8192 /* CPUs or memory nodes */
+#define NUMBERS_MAX	 8192 /* CPUs or memory nodes */
+#define MOST_ANNOTATIONS 1000
 
 struct sd_property *sd_property_add(struct sd_properties *list, const char *name, const char *type)
 {
@@ -213,6 +214,11 @@ static const char *const own[] = {"PIDs", "Delegate", "DelegateSubgroup", "Slice
 int sd_properties_of_annotations(struct sd_properties *list, const struct str_map *annotations,
 				 struct error *err)
 {
+	/* systemd has not as many; each is compared with each. */
+	if (annotations->n > MOST_ANNOTATIONS)
+		return error_set(err,
+				 "annotations.org.systemd.property.*: expected at most %d, got %zu",
+				 MOST_ANNOTATIONS, annotations->n);
 	for (size_t i = 0; i < annotations->n; i++) {
 		const struct str_pair *pair = &annotations->items[i];
 		const char *wanted = NULL;

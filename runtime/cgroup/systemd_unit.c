@@ -24,6 +24,13 @@ static char *escape(struct arena *arena, const char *text, struct error *err)
 {
 	char *out = arena_strdup(arena, "");
 
+	if (strlen(text) > UNIT_NAME_MAX) {
+		error_set(err,
+			  "linux.cgroupsPath: the unit's name has %zu bytes, at most %d are "
+			  "possible",
+			  strlen(text), UNIT_NAME_MAX);
+		return NULL;
+	}
 	for (; *text; text++) {
 		if (*text == '/' || (unsigned char)*text < ' ' || *text == 0x7f) {
 			error_set(err, "linux.cgroupsPath: a unit's name has no \"/\" and no "

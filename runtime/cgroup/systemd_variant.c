@@ -33,12 +33,15 @@ static const struct number_word {
 /* 'text' or "text" with backslashes before quotes and backslashes. NULL if it is none. */
 static char *scan_text(struct scan *s)
 {
-	char quote = *s->at;
-	char *out = arena_strdup(s->arena, s->at);
+	const char quote = *s->at;
+	const char *end = s->at + (quote != '\0');
 	size_t n = 0;
 
 	if (quote != '\'' && quote != '"')
 		return NULL;
+	for (; *end && *end != quote; end++)
+		end += *end == '\\' && end[1];
+	char *out = arena_alloc(s->arena, (size_t)(end - s->at) + 1);
 	for (s->at++; *s->at != quote; s->at++) {
 		if (*s->at == '\\')
 			s->at++;

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,13 +119,20 @@ static int find_column(const char *header, size_t *column, struct error *err)
 			 header);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	const pid_t one = *(const pid_t *)a, other = *(const pid_t *)b;
+
+	return (one > other) - (one < other);
+}
+
+/* pids are in ascending order. */
 static bool has_pid(const pid_t *pids, size_t n, long pid)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (pids[i] == pid)
-			return true;
-	}
-	return false;
+	const pid_t wanted = (pid_t)pid;
+
+	return pid > 0 && pid <= INT_MAX && n > 0 &&
+	       bsearch(&wanted, pids, n, sizeof(*pids), by_number);
 }
 
 static int print_table(struct arena *arena, char **argv, const pid_t *pids, size_t n,

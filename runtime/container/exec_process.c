@@ -9,6 +9,7 @@
 
 #include "fd.h"
 #include "json_read.h"
+#include "keys.h"
 
 /* Digits only: "1000x", "+5", " 7", "" and what is beyond 32 bits are no ids (CVE-2026-30892,
  * CVE-2024-40635). 4294967295 is -1 to setuid(2). */
@@ -62,22 +63,34 @@ static int add_groups(struct arena *arena, const struct str_list *texts, struct 
 	return 0;
 }
 
+/* As env_set() one by one: the first of a name is replaced, later ones go, a new one is appended. */
 static int add_environment(struct arena *arena, const struct str_list *added, struct str_list *env,
 			   struct error *err)
 {
+	cleanup_keys struct keys names = {0}; /* numbers of added, from 1; 0: it is placed */
 	struct str_list all = {.n = 0};
 
-	for (size_t i = 0; i < env->n; i++)
-		str_list_add(arena, &all, env->items[i]);
 	for (size_t i = 0; i < added->n; i++) {
 		const char *equals = strchr(added->items[i], '=');
 
 		if (!equals || equals == added->items[i])
 			return error_set(err, "--env: expected NAME=value, got \"%s\"",
 					 added->items[i]);
-		env_set(arena, &all,
-			arena_strndup(arena, added->items[i], (size_t)(equals - added->items[i])),
-			equals + 1);
+		*keys_at(arena, &names, added->items[i], (size_t)(equals - added->items[i])) = i + 1;
+	}
+	for (size_t i = 0; i < env->n + added->n; i++) {
+		char *entry = i < env->n ? env->items[i] : added->items[i - env->n];
+		size_t length = strcspn(entry, "=");
+		const size_t *known = keys_find(&names, entry, length);
+
+		if (!known || !entry[length]) {
+			str_list_add(arena, &all, entry);
+			continue;
+		}
+		size_t *last = keys_at(arena, &names, entry, length);
+		if (*last)
+			str_list_add(arena, &all, added->items[*last - 1]);
+		*last = 0;
 	}
 	*env = all;
 	return 0;

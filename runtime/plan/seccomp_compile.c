@@ -27,6 +27,7 @@ struct compile {
 	bool notify;   /* a rule asks the agent behind listenerPath */
 	char *unknown; /* names, with commas */
 	struct seccomp_front front;
+	size_t conditions; /* so far */
 };
 
 static int action_data(uint32_t action, const struct opt_u32 *data, uint32_t *out,
@@ -89,6 +90,13 @@ static int convert_args(const struct config_seccomp_rule *rule, const char *wher
 static int add_rule(struct compile *c, int number, const char *name, uint32_t action,
 		    const struct scmp_arg_cmp *args, size_t n_args, struct error *err)
 {
+	/* libseccomp compares each condition with all others of a call. */
+	c->conditions += n_args;
+	if (c->conditions > BPF_MAXINSNS)
+		return error_set(err,
+				 "%s: more than %d conditions on arguments, and the kernel takes no "
+				 "more instructions than that",
+				 WHERE, BPF_MAXINSNS);
 	int r = seccomp_rule_add_array(c->filter, action, number, (unsigned int)n_args, args);
 
 	if (r == -EEXIST)
