@@ -29,8 +29,8 @@ int process_open(const struct container_state *state);
 bool process_ends(const struct container_state *state, int pidfd);
 
 /*
- * That the cgroup at the state's path, if one is there, is the one that the container was made in: a
- * path can be made again, by whoever. Returns 0, or -1 with err set.
+ * That the cgroup at the state's path, if one is there, is the one that the container was made in:
+ * a path can be made again, by whoever. Returns 0, or -1 with err set.
  */
 int process_check_cgroup(const struct container_state *state, struct error *err);
 

@@ -242,7 +242,8 @@ int state_file_read(struct arena *arena, int dir, const char *id, struct contain
 		return no_container(id, err);
 	if (errno == ESTALE)
 		return error_set(err,
-				 "container %s: its %s, or the folder, belongs to uid %u, and what that user wrote "
+				 "container %s: its %s, or the folder, belongs to uid %u, and what "
+				 "that user wrote "
 				 "there is not acted upon as uid %u: call runsafe as that user",
 				 id, STATE_FILE, owner, geteuid());
 	return error_errno(err, errno, "container %s: cannot read its %s", id, STATE_FILE);
