@@ -52,6 +52,9 @@ void str_list_add(struct arena *arena, struct str_list *list, char *text);
 
 bool str_list_has(const struct str_list *list, const char *text);
 
+/* All items as one text, with separator between them. */
+char *str_list_join(struct arena *arena, const struct str_list *list, const char *separator);
+
 /* Returns the value of key, or NULL. */
 const char *str_map_get(const struct str_map *map, const char *key);
 

@@ -20,6 +20,23 @@ bool str_list_has(const struct str_list *list, const char *text)
 	return false;
 }
 
+char *str_list_join(struct arena *arena, const struct str_list *list, const char *separator)
+{
+	size_t length = 0;
+
+	/* Measured first: lists of config.json may be long. */
+	for (size_t i = 0; i < list->n; i++)
+		length += strlen(list->items[i]) + strlen(separator);
+	char *text = arena_alloc(arena, length + 1);
+	char *end = text;
+	for (size_t i = 0; i < list->n; i++) {
+		end = stpcpy(end, list->items[i]);
+		if (i + 1 < list->n)
+			end = stpcpy(end, separator);
+	}
+	return text;
+}
+
 static struct str_pair *find_pair(const struct str_map *map, const char *key)
 {
 	for (size_t i = 0; i < map->n; i++) {

@@ -41,6 +41,11 @@ static char *clean_path(struct arena *arena, const char *path, struct error *err
 	const char *base = path[0] == '/' ? "" : cg_base(arena);
 	char *out = arena_strdup(arena, base);
 
+	if (strlen(path) >= PATH_MAX) {
+		error_set(err, "linux.cgroupsPath: has %zu bytes, too long for a path",
+			  strlen(path));
+		return NULL;
+	}
 	for (const char *p = path + strspn(path, "/"); *p; p += strspn(p, "/")) {
 		size_t length = strcspn(p, "/");
 

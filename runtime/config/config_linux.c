@@ -123,9 +123,15 @@ static int check_namespaces(const struct config_check *c, const struct config_li
 	return 0;
 }
 
+/* user_namespaces(7), "Defining user and group ID mappings". */
+enum { MAX_MAPPINGS = 340 };
+
 int config_check_mappings(const struct config_check *c, const char *key,
 			  const struct config_id_mapping *list, size_t n)
 {
+	if (n > MAX_MAPPINGS)
+		return config_wrong(c, "%s: expected at most %d ranges, which the kernel takes",
+				    key, MAX_MAPPINGS);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t first =
 		    list[i].container_id > list[i].host_id ? list[i].container_id : list[i].host_id;

@@ -191,12 +191,12 @@ static void add_data(struct planner *p, struct mount_words *out, const char *opt
 		}
 	}
 	add_pair(p, out, start, strlen(start));
-	out->data_text =
-	    out->data_text ? arena_printf(p->arena, "%s,%s", out->data_text, option) : option;
 }
 
 void plan_mount_words(struct planner *p, const struct str_list *options, struct mount_words *out)
 {
+	struct str_list data = {0};
+
 	*out = (struct mount_words){0};
 	for (size_t i = 0; i < options->n; i++) {
 		bool recursive;
@@ -204,7 +204,11 @@ void plan_mount_words(struct planner *p, const struct str_list *options, struct 
 
 		if (word)
 			apply_word(out, word, recursive);
-		else if (options->items[i][0])
+		else if (options->items[i][0]) {
 			add_data(p, out, options->items[i]);
+			str_list_add(p->arena, &data, options->items[i]);
+		}
 	}
+	if (data.n)
+		out->data_text = str_list_join(p->arena, &data, ",");
 }

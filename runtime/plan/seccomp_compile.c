@@ -24,8 +24,8 @@ struct compile {
 	struct findings *findings;
 	scmp_filter_ctx filter;
 	uint32_t default_action;
-	bool notify;   /* a rule asks the agent behind listenerPath */
-	char *unknown; /* names, with commas */
+	bool notify;		 /* a rule asks the agent behind listenerPath */
+	struct str_list unknown; /* names */
 	struct seccomp_front front;
 	size_t conditions; /* so far */
 };
@@ -93,10 +93,11 @@ static int add_rule(struct compile *c, int number, const char *name, uint32_t ac
 	/* libseccomp compares each condition with all others of a call. */
 	c->conditions += n_args;
 	if (c->conditions > BPF_MAXINSNS)
-		return error_set(err,
-				 "%s: more than %d conditions on arguments, and the kernel takes no "
-				 "more instructions than that",
-				 WHERE, BPF_MAXINSNS);
+		return error_set(
+		    err,
+		    "%s: more than %d conditions on arguments, and the kernel takes no "
+		    "more instructions than that",
+		    WHERE, BPF_MAXINSNS);
 	int r = seccomp_rule_add_array(c->filter, action, number, (unsigned int)n_args, args);
 
 	if (r == -EEXIST)
@@ -113,8 +114,7 @@ static void add_unknown(struct compile *c, const char *name, uint32_t action, si
 {
 	if (n_args == 0 && seccomp_front_add(&c->front, name, action))
 		return;
-	c->unknown = c->unknown ? arena_printf(c->arena, "%s, %s", c->unknown, name)
-				: arena_strdup(c->arena, name);
+	str_list_add(c->arena, &c->unknown, arena_strdup(c->arena, name));
 }
 
 static int add_name(struct compile *c, const char *name, uint32_t action,
@@ -158,11 +158,11 @@ static int add_rules(struct compile *c, struct error *err)
 				     err) < 0)
 				return -1;
 	}
-	if (c->unknown)
+	if (c->unknown.n)
 		findings_add(c->findings, FINDING_NOTE, "linux.seccomp.syscalls",
 			     "system calls that neither libseccomp nor runsafe knows are left to "
 			     "the default action: %s",
-			     c->unknown);
+			     str_list_join(c->arena, &c->unknown, ", "));
 	return 0;
 }
 

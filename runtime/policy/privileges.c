@@ -15,6 +15,9 @@ static void capability_sets(struct config_capabilities *c, struct str_list *sets
 	sets[4] = &c->ambient;
 }
 
+/* More names than there are capabilities are not worth telling. */
+enum { LOST_NAMES = 64 };
+
 /* The names that any of the sets has and give has not. */
 static struct str_list lost(struct arena *arena, struct config_capabilities *c,
 			    const struct str_list *give)
@@ -27,7 +30,8 @@ static struct str_list lost(struct arena *arena, struct config_capabilities *c,
 		for (size_t i = 0; i < sets[set]->n; i++) {
 			char *name = sets[set]->items[i];
 
-			if (!str_list_has(give, name) && !str_list_has(&names, name))
+			if (names.n < LOST_NAMES && !str_list_has(give, name) &&
+			    !str_list_has(&names, name))
 				str_list_add(arena, &names, name);
 		}
 	}

@@ -47,11 +47,7 @@ void list_append(struct arena *arena, struct str_list *list, char *text)
 
 char *list_text(struct arena *arena, const struct str_list *list)
 {
-	char *text = arena_strdup(arena, "");
-
-	for (size_t i = 0; i < list->n; i++)
-		text = arena_printf(arena, "%s%s%s", text, i == 0 ? "" : ", ", list->items[i]);
-	return text;
+	return str_list_join(arena, list, ", ");
 }
 
 /* Reads decimal digits up to max; returns how many characters were read, 0 for none or too much. */

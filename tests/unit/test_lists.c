@@ -62,6 +62,15 @@ static void test_a_map_replaces_and_appends(void **state)
 	assert_string_equal(str_map_get(&map, "k8"), "old");
 }
 
+static void test_a_list_is_joined(void **state)
+{
+	struct str_list list = three("a", "", "bc"), none = {0};
+
+	(void)state;
+	assert_string_equal(str_list_join(&arena, &list, ", "), "a, , bc");
+	assert_string_equal(str_list_join(&arena, &none, ", "), "");
+}
+
 static void test_env_get_takes_whole_names(void **state)
 {
 	struct str_list env = three("HOMER=x", "HOME=/a", "EMPTY=");
@@ -96,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(test_a_list_always_ends_with_null, teardown),
+	    cmocka_unit_test_teardown(test_a_list_is_joined, teardown),
 	    cmocka_unit_test_teardown(test_a_map_replaces_and_appends, teardown),
 	    cmocka_unit_test_teardown(test_env_get_takes_whole_names, teardown),
 	    cmocka_unit_test_teardown(test_env_set_replaces_the_first_and_drops_the_others,
