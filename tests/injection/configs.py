@@ -16,6 +16,11 @@ def controllers():
         return set()
 
 
+def has_capability(number):
+    text = pathlib.Path("/proc/self/status").read_text()
+    return int(text.partition("CapEff:")[2].split()[0], 16) >> number & 1
+
+
 def huge_pages():
     """A page size that the hugetlb controller limits: a limit that is there where memory is not."""
     sizes = sorted(int(p.name.split("-")[1][:-2]) for p in
@@ -166,10 +171,13 @@ def make(here, name):
     """The way of that name on a worker's ground."""
     kind, shape = WAYS.get(name, (None, "root" if name == "check-bundle" else "base"))
     config = CONFIGS[shape]()
+    if "--cgroup-manager=disabled" in here.runtime.options:
+        del config["linux"]["resources"], config["linux"]["cgroupsPath"]
     paths = [*config["linux"]["maskedPaths"], *config["linux"]["readonlyPaths"], *ALSO_TRIED,
              "/", "/etc", "/sys", "/sys/fs/cgroup", "/tmp", "/var/tmp", "/dev/shm", "/run", "/data",
              "/etc/passwd"]
     config = arguments(config, [*ways.READBACK, *paths])
+    (ground.HERE / "process.json").write_text(json.dumps(config["process"]))
     waiting = arguments(config, ["/readback", "-w"])
     waiting.pop("hooks", None)
     if kind:
@@ -200,13 +208,14 @@ def check_baseline(way, runtime):
     if not runtime.ours:
         wanted = [w for w in wanted if not w.startswith(("domainname", "SigIgn"))]
     if way.name.startswith("exec"):
-        wanted = [w for w in wanted if "rlimit" not in w]
+        wanted = [w for w in wanted if "rlimit" not in w and (runtime.ours or "oom_score" not in w)]
     missing = [w for w in wanted if w not in text]
     for kind in ("pid", "mnt", "net", "ipc", "uts", "cgroup"):
         whose = "the container's" if way.name.startswith("exec") else "new"
         if f"namespace {kind}: {whose}" not in text:
             missing.append(f"namespace {kind}: {whose}")
-    if not isinstance(way, ways.Exec) and "outside: 1 in the cgroup" not in text:
+    if not isinstance(way, ways.Exec) and "outside: 1 in the cgroup" not in text and \
+            "--cgroup-manager=disabled" not in runtime.options:
         missing.append("outside: 1 in the cgroup")
     if missing:
         raise AssertionError(f"{way.name}: the undisturbed read-back lacks {missing}:\n{text}")

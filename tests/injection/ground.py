@@ -89,7 +89,7 @@ def program_tag(number):
 
 
 class Done:
-    """How a command ended."""
+    """How a command ended. reached: the name of the call that failed, or nothing."""
 
     def __init__(self, status, out, err, log, reached):
         self.status, self.out, self.reached = status, out, reached
@@ -127,7 +127,7 @@ class Ground:
         self.state, self.log, self.err = HERE / "state", HERE / "log", HERE / "err"
         self.report, self.trace = HERE / "report", HERE / "trace"
         self.own = {n: os.readlink(f"/proc/self/ns/{n}") for n in os.listdir("/proc/self/ns")}
-        self.expected = None
+        self.expected, self.first = None, self.look()
 
     def close(self):
         self.clean()
@@ -182,8 +182,8 @@ class Ground:
         """How the command of start() ended."""
         texts = [f.read_text(errors="replace") if f.exists() else ""
                  for f in (self.err, self.log, self.report)]
-        return Done(status, out, texts[0], texts[1],
-                    "reached" in texts[2] and "not reached" not in texts[2])
+        words = texts[2].split()
+        return Done(status, out, texts[0], texts[1], words[3] if words[:1] == ["reached"] else "")
 
     def look_outside(self, name):
         """What only the host can see of the container: its cgroup, limits, device rules."""
@@ -271,6 +271,13 @@ class Ground:
                 if folder != str(self.cgroups):
                     os.rmdir(folder)
         shutil.rmtree(self.state, ignore_errors=True)
+        new = self.look() - self.first
+        for line in sorted((line for line in new if line.startswith("mount ")), reverse=True):
+            libc.umount2(line.split()[5].encode(), 2)  # MNT_DETACH
+        for path in sorted((line.split()[0] for line in new
+                            if line.startswith("/") and not line.startswith(f"{HERE}/")), reverse=True):
+            with contextlib.suppress(OSError):
+                os.rmdir(path) if os.path.isdir(path) else os.unlink(path)
 
 
 def wait_end(process, seconds=LIMIT):

@@ -275,8 +275,8 @@ static void try_path(const char *path)
 		entries++;
 	if (folder)
 		closedir(folder);
-	printf("path %s: %o %u:%u %s, %s, %zu entries, write %s\n", path, st.st_mode, st.st_uid,
-	       st.st_gid, readable, length ? "has content" : "empty", entries,
+	printf("path %s: %o %u:%u %s, %s, write %s\n", path, st.st_mode, st.st_uid, st.st_gid,
+	       readable, length || entries > 2 ? "has content" : "empty",
 	       try_write(path, st.st_mode));
 }
 
