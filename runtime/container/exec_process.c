@@ -63,7 +63,8 @@ static int add_groups(struct arena *arena, const struct str_list *texts, struct 
 	return 0;
 }
 
-/* As env_set() one by one: the first of a name is replaced, later ones go, a new one is appended. */
+/* As env_set() one by one: the first of a name is replaced, later ones go, a new one is appended.
+ */
 static int add_environment(struct arena *arena, const struct str_list *added, struct str_list *env,
 			   struct error *err)
 {
@@ -76,7 +77,8 @@ static int add_environment(struct arena *arena, const struct str_list *added, st
 		if (!equals || equals == added->items[i])
 			return error_set(err, "--env: expected NAME=value, got \"%s\"",
 					 added->items[i]);
-		*keys_at(arena, &names, added->items[i], (size_t)(equals - added->items[i])) = i + 1;
+		*keys_at(arena, &names, added->items[i], (size_t)(equals - added->items[i])) =
+		    i + 1;
 	}
 	for (size_t i = 0; i < env->n + added->n; i++) {
 		char *entry = i < env->n ? env->items[i] : added->items[i - env->n];
