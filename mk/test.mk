@@ -28,7 +28,7 @@ check-unit: $(if $(T),$(BUILD)/tests/unit/test_$(T),unit-tests)
 
 # What the integration tests run inside of containers: static, since a rootfs has no libraries.
 PROBES := $(BUILD)/tests/probe $(BUILD)/tests/interpreter $(BUILD)/tests/say \
-	$(BUILD)/tests/look $(BUILD)/tests/exchange $(BUILD)/tests/watch $(BUILD)/tests/library $(BUILD)/tests/reuse \
+	$(BUILD)/tests/look $(BUILD)/tests/exchange $(BUILD)/tests/watch $(BUILD)/tests/library $(BUILD)/tests/reuse $(BUILD)/tests/shout \
 	$(BUILD)/tests/abstract $(BUILD)/tests/agent $(BUILD)/tests/readback
 PROBE_FLAGS := -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) -static
 

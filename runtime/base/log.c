@@ -26,8 +26,10 @@ int log_open(const char *path, const char *format, bool debug, struct error *err
 	if (format && !json && strcmp(format, "text") != 0)
 		return error_set(err, "--log-format %s: expected text or json", format);
 	if (path && *path) {
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-		if (fd < 0)
+		/* Without waiting for who reads a FIFO. */
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+			  0600);
+		if (fd < 0 || fcntl(fd, F_SETFL, O_APPEND) < 0)
 			return error_errno(err, errno, "open the log file %s", path);
 	}
 	fd_cleanup(&log_state.fd);

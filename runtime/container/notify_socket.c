@@ -20,9 +20,10 @@
 #include "kernel.h"
 #include "launch.h"
 
-#define FOLDER	    "notify"
-#define SOCKET	    "notify.sock"
-#define DESTINATION "/run/notify"
+#define FOLDER	     "notify"
+#define SOCKET	     "notify.sock"
+#define DESTINATION  "/run/notify"
+#define MOST_AT_ONCE 64 /* messages */
 
 static const char *manager(void)
 {
@@ -135,7 +136,8 @@ int notify_socket_read(int fd, pid_t pid, struct error *err)
 	char text[4096];
 	ssize_t n;
 
-	while ((n = recv(fd, text, sizeof(text) - 1, 0)) >= 0) {
+	/* Who sends without end must not keep the caller from its signals. */
+	for (int i = 0; i < MOST_AT_ONCE && (n = recv(fd, text, sizeof(text) - 1, 0)) >= 0; i++) {
 		text[n] = '\0';
 		if (!says_ready(text))
 			continue;
