@@ -44,7 +44,7 @@ static int check_list(struct arena *arena, struct str_list *list,
 		      char *(*normal)(struct arena *, const char *), const char *label,
 		      const char *key, const char *expected, struct error *err)
 {
-	struct str_list out = {.items = list->items, .n = 0};
+	struct str_list out = {.items = NULL, .n = 0};
 
 	for (size_t i = 0; i < list->n; i++) {
 		char *item = normal(arena, list->items[i]);
@@ -52,9 +52,11 @@ static int check_list(struct arena *arena, struct str_list *list,
 		if (item == NULL)
 			return error_set(err, "%s: %s[%zu]: expected %s, got \"%s\"", label, key, i,
 					 expected, list->items[i]);
-		list_append(arena, &out, item);
+		str_list_add(arena, &out, item);
 	}
-	*list = out;
+	/* An empty list that was given is not one that was not. */
+	if (list->n != 0)
+		*list = out;
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "keys.h"
 #include "policy_internal.h"
 
 enum setting_kind {
@@ -184,14 +185,23 @@ static char *next_item(struct arena *arena, const char **rest)
 static int use_list(struct arena *arena, const struct setting *s, const char *value,
 		    struct str_list *list)
 {
+	cleanup_keys struct keys there = {0};
+	struct str_list all = {.items = NULL, .n = 0};
+
+	/* A list of its own: the old one may be another policy's, too. */
+	for (size_t i = 0; i < list->n; i++) {
+		str_list_add(arena, &all, list->items[i]);
+		(void)keys_add(arena, &there, list->items[i]);
+	}
 	for (char *item = NULL; (item = next_item(arena, &value)) != NULL;) {
 		char *normal = item[0] != '\0' ? s->normal(arena, item) : NULL;
 
 		if (normal == NULL)
 			return -1;
-		if (!str_list_has(list, normal))
-			list_append(arena, list, normal);
+		if (keys_add(arena, &there, normal))
+			str_list_add(arena, &all, normal);
 	}
+	*list = all;
 	return 0;
 }
 

@@ -142,6 +142,8 @@ static void the_policy_brings_a_dev_unless_config_does(void **state)
 	assert_int_equal(t->plan.mounts[0].attr.set, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 	t->plan.n_mounts = 0;
 	t->plan.mounts = NULL;
+	plan_places_end(&t->p);
+	t->p.mounted_known = false;
 	mount_add(t, "/dev", "tmpfs", "tmpfs");
 	assert_done(t, plan_mounts(&t->p));
 	assert_int_equal(t->plan.n_mounts, 4);

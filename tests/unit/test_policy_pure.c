@@ -48,6 +48,9 @@ static const char *const allowed[] = {
     "str_list_has",
     "str_map_get",
     "str_map_set",
+    "keys_add",
+    "keys_end",
+    "keys_find",
     /* reads text in memory; json_read_file is not here */
     "json_read",
     /* config, gen */
