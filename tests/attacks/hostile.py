@@ -68,7 +68,7 @@ class Canary:
 
 
 @contextlib.contextmanager
-def racing(program, *pairs, seconds=120, pause=0, move=False):
+def racing(program, *pairs, seconds=120, pause=20, move=False):
     """Pairs of names are swapped for each other meanwhile, or the first is moved to the second and
     back; pause: microseconds between."""
     words = [str(name) for pair in pairs for name in pair]
