@@ -119,6 +119,9 @@ int cgroup_remove_unit(const struct cgroup_unit *unit, const char *id, const cha
 /* Closes descriptors and the connection; the cgroup stays. */
 void cgroup_close(struct cgroup *cgroup);
 
+/* How many of the path's directories, the group itself among them, are not there. */
+size_t cgroup_missing(struct arena *arena, const char *path);
+
 /* The path that cgroup_create() would use; for the state, before the directory is made. "" for
  * none. Checks the path ("..", length). Not for systemd. Returns NULL with err set. */
 char *cgroup_choose_path(struct arena *arena, const struct cgroup_request *request,

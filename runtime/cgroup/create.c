@@ -105,6 +105,21 @@ char *cgroup_choose_path(struct arena *arena, const struct cgroup_request *reque
 	return clean_path(arena, path, err);
 }
 
+size_t cgroup_missing(struct arena *arena, const char *path)
+{
+	char *dir = arena_strdup(arena, cg_relative(path));
+	cleanup_fd int root = *dir ? cg_root_open(NULL) : -1;
+	char *slash = dir;
+	size_t n = 0;
+
+	for (; root >= 0 && slash && faccessat(root, dir, F_OK, 0) < 0 && errno == ENOENT; n++) {
+		slash = strrchr(dir, '/');
+		if (slash)
+			*slash = '\0';
+	}
+	return n;
+}
+
 struct make {
 	struct arena *arena;
 	const struct cgroup_request *request;

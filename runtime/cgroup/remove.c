@@ -59,7 +59,7 @@ static int remove_below(int root, const char *name, int timeout_ms)
 	return cg_walk(dir, &visit);
 }
 
-/* Up to most empty directories above path; who is faster wins. */
+/* Up to most empty directories above path. */
 static void remove_parents(struct arena *arena, int root, const char *path, size_t most)
 {
 	char *parent = arena_strdup(arena, path);
@@ -67,7 +67,8 @@ static void remove_parents(struct arena *arena, int root, const char *path, size
 
 	while (most-- > 0 && (slash = strrchr(parent, '/')) && slash != parent) {
 		*slash = '\0';
-		if (unlinkat(root, cg_relative(parent), AT_REMOVEDIR) < 0)
+		/* Not there: a create was killed before it was made, or another was faster. */
+		if (unlinkat(root, cg_relative(parent), AT_REMOVEDIR) < 0 && errno != ENOENT)
 			return;
 	}
 }

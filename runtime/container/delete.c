@@ -11,6 +11,20 @@
 #define KILL_TIMEOUT_MS	  10000
 #define CGROUP_TIMEOUT_MS 10000
 
+/*
+ * All in the group, and nobody is waited for. The first process of a pid namespace ends when all
+ * others in it are buried, and the parent of one can be in the group and frozen: an exec on its way
+ * in.
+ */
+static void kill_group(const struct container_state *state)
+{
+	const char *path = state->cgroup_path;
+	struct error ignored = ERROR_INIT;
+
+	if (path && *path && !state->cgroup_pending && !process_other_boot(state))
+		(void)(state->cgroup_kept ? cgroup_kill_kept : cgroup_kill)(path, 0, &ignored);
+}
+
 static int kill_workload(const struct container_state *state, struct error *err)
 {
 	cleanup_fd int pidfd = process_open(state);
@@ -20,6 +34,7 @@ static int kill_workload(const struct container_state *state, struct error *err)
 	if (pidfd < 0 || (process_signal(pidfd, SIGKILL) < 0 && errno != ESRCH))
 		return error_errno(err, errno, "%s: cannot kill process %lld", state->id,
 				   (long long)state->pid);
+	kill_group(state);
 	if (process_wait(pidfd, KILL_TIMEOUT_MS) < 0)
 		return error_errno(err, errno, "%s: process %lld was killed and does not end",
 				   state->id, (long long)state->pid);
@@ -46,7 +61,8 @@ static int remove_cgroup(const struct container_state *state, struct error *err)
 	if (state->cgroup_pending) {
 		struct error ignored = ERROR_INIT;
 
-		(void)cgroup_remove(path, 0, &ignored);
+		if (!state->cgroup_kept)
+			(void)cgroup_remove_made(path, false, state->cgroup_parents, 0, &ignored);
 		return 0;
 	}
 	/* Its own is gone, then. */

@@ -211,6 +211,8 @@ static void fill_state(struct launch *l)
 	struct container_state *s = &l->container.state;
 	char boot_id[BOOT_ID_SIZE];
 	struct stat root = {0};
+	/* A delete after a crash takes away what is made from now on. */
+	const size_t missing = cgroup_missing(l->arena, l->cgroup.path);
 
 	process_boot_id(boot_id);
 	(void)fstat(l->plan.rootfs_tree, &root); /* on failure exec is refused, no more */
@@ -227,6 +229,8 @@ static void fill_state(struct launch *l)
 	    .cgroup_path = l->cgroup.path,
 	    .cgroup_unit = l->cgroup.unit,
 	    .cgroup_pending = true,
+	    .cgroup_kept = missing == 0,
+	    .cgroup_parents = missing ? missing - 1 : 0,
 	    .policy_text = arena_strdup(l->arena, l->policy_text),
 	    .allow = allow_texts(l->arena, l->options),
 	    .no_new_keyring = l->create->no_new_keyring,

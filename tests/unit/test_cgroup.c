@@ -46,7 +46,10 @@ static void life_cycle(void)
 
 static void paths(void)
 {
+	CHECK(cgroup_missing(&arena, "/runsafe/a/b/c") == 4 && cgroup_missing(&arena, "") == 0);
 	CHECK(create("a/b/c", CGROUP_REQUIRED) == 0);
+	CHECK(cgroup_missing(&arena, "/runsafe/a/b/c") == 0);
+	CHECK(cgroup_missing(&arena, "/runsafe/a/b/d") == 1);
 	CHECK(strcmp(cgroup.path, "/runsafe/a/b/c") == 0 && cgroup.made_parents == 3);
 	CHECK(create("a/b/d", CGROUP_REQUIRED) == 0 && cgroup.made_parents == 0);
 	CHECK(cgroup_remove("/runsafe/a/b/c", 0, &err) == 0);
