@@ -45,7 +45,7 @@ def try_point(case, point, outcome):
         at = report.read_text().strip() if report.exists() else ""
         outcome.wrong.append(f"{point} ({at}): {wrong}")
         case.here.clean()
-        case.here.remember()
+        begin(case)
         reached = at
     if reached.startswith("reached"):
         outcome.points += 1
@@ -86,7 +86,6 @@ def try_all(case, number, workers, with_pairs):
     except Wrong as wrong:
         outcome.wrong.append(f"nobody killed it, and yet: {wrong}")
         case.here.clean()
-        case.here.remember()
         return outcome
     calls = collections.Counter(process for process, _, _ in trace)
     outcome.processes = len(calls)

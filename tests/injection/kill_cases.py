@@ -52,7 +52,6 @@ class Ground(ground.Ground):
                 path.unlink()
         done = subprocess.run([HERE / "bin/runsafe", "spec"], capture_output=True, check=True)
         self.spec = json.loads(done.stdout)
-        self.id = f"{self.parent}-c"
         self.taken = []
         for path in LISTENERS.values():
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -60,6 +59,10 @@ class Ground(ground.Ground):
             path.chmod(0o777)
             listener.listen(16)
             threading.Thread(target=self.take, args=(listener,), daemon=True).start()
+
+    @property
+    def id(self):
+        return f"{self.parent}-c"
 
     def take(self, listener):
         """A terminal's master is kept for a while, as by an engine; an agent answers nobody, since
@@ -444,10 +447,10 @@ class DeleteForced(Running):
 
 
 COMMANDS = {
-    "create": Create, "start": Start, "run": Run, "run --detach": RunDetached, "exec": Exec,
-    "exec --detach": ExecDetached, "update": Update, "pause": Pause, "resume": Resume,
-    "kill": Kill, "delete": Delete, "delete a created one": DeleteCreated,
-    "delete --force": DeleteForced,
+    "create": Create, "start": Start, "run": Run, "run-detached": RunDetached, "exec": Exec,
+    "exec-detached": ExecDetached, "update": Update, "pause": Pause, "resume": Resume,
+    "kill": Kill, "delete": Delete, "delete-created": DeleteCreated,
+    "delete-forced": DeleteForced,
 }
 BUNDLES = {"plain": plain, "rich": rich, "sealed": sealed, "own path": own_path}
 
