@@ -123,6 +123,19 @@ attacks: all probes
 check-binary: all
 	@CC='$(CC)' BUILD='$(BUILD)' RUNSAFE='$(RUNSAFE)' tests/binary/check $(BUILD)/results
 
+# Unit tests and commands under valgrind's memcheck; some minutes.
+.PHONY: check-valgrind
+check-valgrind: all unit-tests
+	@tests/install-deps valgrind
+	@BUILD='$(BUILD)' RUNSAFE='$(RUNSAFE)' tests/valgrind/check $(BUILD)/results
+
+# Kills runsafe at each system call of each command with each bundle, and makes each call fail with
+# each errno; `make check` has a part of it.
+.PHONY: check-injection
+check-injection: all probes
+	@tests/install-deps build test
+	@tests/injection/check $(BUILD)/results all
+
 # Takes the protections out of a copy one by one and expects the tests to notice each.
 check-removal:
 	@tests/install-deps build test
