@@ -166,6 +166,7 @@ class Case:
 
     def __init__(self, here, bundle):
         self.here, self.bundle, self.attached, self.id = here, bundle, None, here.id
+        self.input = None
         self.volume = HERE / "engine/volumes/one/_data"
 
     # --- what is there before
@@ -214,7 +215,7 @@ class Case:
                                        bufsize=0)
         self.meanwhile(process)
         status = ground.wait_end(process)
-        process.stdin.close()
+        self.input = process.stdin  # a workload that is there lives on
         if status is None:
             raise Wrong("it hangs: " + here.err.read_text(errors="replace"))
         return status, here.report.read_text().strip()
@@ -249,6 +250,7 @@ class Case:
         there = self.look_at_state()
         self.look_at_list(there)
         self.ok("delete", "--force", self.id)
+        self.input.close()
         if self.again:
             self.new_volume()
             self.ok(*self.create())
