@@ -161,6 +161,7 @@ int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct
 	out->root_device = in->root_device;
 	out->root_inode = in->root_inode;
 	int result = set_up(&p, in) < 0 ? -1 : plan_parts(&p, in);
+	plan_places_end(&p);
 	fd_cleanup(&p.rootfs);
 	return result;
 }
