@@ -20,13 +20,21 @@ fuzz-build:
 	@ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory fuzz-programs CC=clang \
 		BUILD=$(FUZZ_BUILD) CFLAGS='$(FUZZ_FLAGS)' HARDENING= LINK_HARDENING=
 
+wrap = $(foreach name,$(1),-Wl,--wrap=$(name))
+FUZZ_WRAPS := $(call wrap,sys_clone_tree sys_set_attr)
 FUZZ_SHARED := $(BUILD)/tests/fuzz/place.o $(BUILD)/tests/fuzz/promises.o
 .SECONDARY: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.o) $(FUZZ_SHARED)
 fuzz-programs: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
+# Whether time grows with the input: an ordinary build, tests/fuzz/growth.c has the shapes.
+.PHONY: growth
+growth: $(BUILD)/growth
+$(BUILD)/growth: $(BUILD)/tests/fuzz/growth.o $(FUZZ_SHARED) $(ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(HARDENING) $(LINK_HARDENING) $(FUZZ_WRAPS) -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+
 # What a target takes the place of, to feed it: see the target.
-wrap = $(foreach name,$(1),-Wl,--wrap=$(name))
-FUZZ_WRAPS := $(call wrap,sys_clone_tree sys_set_attr)
 $(BUILD)/fuzz/fuzz_cgroup: FUZZ_WRAPS += $(call wrap,read cgroup_open)
 $(BUILD)/fuzz/fuzz_texts: FUZZ_WRAPS += $(call wrap,file_read_all setns \
 	$(foreach call,open2 bind setsockopt sendto recvfrom get_portid close,mnl_socket_$(call)))

@@ -97,6 +97,7 @@ static void from_gate(const uint8_t *data, size_t size)
 {
 	struct error err = ERROR_INIT;
 	int dir = place_bundle();
+	bool opened;
 
 	(void)mkfifoat(dir, "gate", 0600);
 	(void)mkfifoat(dir, "report", 0600);
@@ -104,7 +105,7 @@ static void from_gate(const uint8_t *data, size_t size)
 	cleanup_fd int report = openat(dir, "report", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (size == 0 || gate < 0 || report < 0 || write(report, data, size) < 0)
 		return;
-	if (sandbox_open_gate_fifo(dir, &err) < 0)
+	if (sandbox_open_gate_fifo(dir, &opened, &err) < 0)
 		check_error(&err);
 }
 

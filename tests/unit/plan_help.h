@@ -83,6 +83,7 @@ static inline int planning_end(void **state)
 {
 	struct planning *t = *state;
 
+	plan_places_end(&t->p);
 	plan_close(&t->plan);
 	close(t->p.rootfs);
 	close(t->in.bundle);
