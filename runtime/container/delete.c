@@ -13,15 +13,15 @@
 
 /*
  * All in the group, and nobody is waited for. The first process of a pid namespace ends when all
- * others in it are buried, and the parent of one can be in the group and frozen: an exec on its way
- * in.
+ * others in it are buried, and whose parent is in the group and frozen would wait for ever.
  */
 static void kill_group(const struct container_state *state)
 {
 	const char *path = state->cgroup_path;
 	struct error ignored = ERROR_INIT;
 
-	if (path && *path && !state->cgroup_pending && !process_other_boot(state))
+	if (path && *path && !state->cgroup_pending && !process_other_boot(state) &&
+	    process_check_cgroup(state, &ignored) == 0)
 		(void)(state->cgroup_kept ? cgroup_kill_kept : cgroup_kill)(path, 0, &ignored);
 }
 

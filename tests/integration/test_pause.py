@@ -1,6 +1,9 @@
 """Issue 3: pause and resume by cgroup.freeze; runtime.md's operations on a paused container."""
 
 import json
+import os
+import pathlib
+import subprocess
 import time
 
 import pytest
@@ -154,3 +157,26 @@ def test_run_waits_for_a_container_that_is_paused_and_resumed(runsafe, bundle):
     runsafe.ok("resume", name)
     out, err = process.communicate(timeout=harness.TIME_LIMIT)
     assert (out, err, process.returncode) == ("down\n", "", 3)
+
+
+def test_delete_ends_who_is_frozen_and_holds_the_end_up(runsafe, bundle):
+    """The first process of a pid namespace ends when all others in it are buried: here the parent of
+    one is in the container's cgroup, and paused with it."""
+    name = runsafe.running(bundle)
+    state = runsafe.state(name)
+    parent = subprocess.Popen(["nsenter", "-t", str(state["pid"]), "-p", "sleep", "1000"])
+    assert harness.wait_for(lambda: "sleep 1000" in map(harness.cmdline, below(parent.pid)))
+    child = below(parent.pid)[0]
+    path = pathlib.Path(f"/proc/{state['pid']}/cgroup").read_text().rpartition("0::")[2].strip()
+    (harness.CGROUP / path.lstrip("/") / "cgroup.procs").write_text(str(parent.pid))
+    runsafe.ok("pause", name)
+    deleting = runsafe.start_process("delete", "--force", name)
+    assert parent.wait(harness.TIME_LIMIT) == -9
+    os.waitpid(child, 0)
+    assert deleting.wait(harness.TIME_LIMIT) == 0, deleting.stderr.read()
+
+
+def below(pid):
+    """Its children."""
+    text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
