@@ -3,7 +3,6 @@ that got the number of one that has ended."""
 
 import json
 import os
-import pathlib
 import shutil
 import subprocess
 
@@ -100,7 +99,7 @@ def test_a_state_that_is_no_file(runtime, victim, secret, kind, ended):
     for words in COMMANDS + [["list"]]:
         args = [words[0]] if words == ["list"] else None
         try:
-            done = runtime(*args, timeout=10) if args else call(runtime, words, name, timeout=10)
+            done = runtime(*args, timeout=40) if args else call(runtime, words, name, timeout=40)
             escaped(done.status < 0 or done.status > 128 and words[0] != "exec",
                     f"{words[0]} crashed with status {done.status}")
         except subprocess.TimeoutExpired:
