@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import pathlib
 import subprocess
 
@@ -63,7 +64,7 @@ BASE = json.loads("""{
   "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/interrupts",
    "/sys/firmware"],
   "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
-  "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+  "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", 
    "syscalls": [{"names": ["keyctl", "add_key", "unshare", "mount", "bpf", "userfaultfd"],
     "action": "SCMP_ACT_ERRNO", "errnoRet": 13}]}}}""")
 LIMITS = {"memory": {"limit": 256 << 20, "swap": 256 << 20}, "pids": {"limit": 60},
@@ -75,6 +76,8 @@ ALSO_TRIED = ["/proc/sys/kernel/msgmax", "/proc/sys/kernel/hostname",
 
 def base():
     config = copy.deepcopy(BASE)
+    machine = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}[os.uname().machine]
+    config["linux"]["seccomp"]["architectures"] = [machine]
     if huge_pages():
         config["linux"]["resources"]["hugepageLimits"] = [
             {"pageSize": huge_pages(), "limit": 4 << 20}]

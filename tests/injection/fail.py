@@ -278,6 +278,10 @@ def summary(found, counts, took, runtime, exempt):
     skipped = sum(1 for calls in found.values() for p in calls if not errnos(p[2]))
     print(f"  {total['not reached']} were not reached a second time; {skipped} calls can not fail: "
           f"{', '.join(sorted(CAN_NOT_FAIL))}; {took:.0f} s")
+    for way in ("run", "exec"):
+        untried = counts[way]["calls"] - counts[way]["tried"]
+        if way in found and untried > counts[way]["not reached"]:
+            print(f"  NOT ALL: {untried} calls of {way} were not tried, for want of time")
     for reason, n in exempt.items():
         print(f"  exempt, {n}: {reason}")
 

@@ -333,7 +333,7 @@ class Command(Held, Way):
 
     def normal_output(self, text):
         """Pids, times and what is counted differ each time."""
-        return re.sub(r"\d+", "#", text)
+        return re.sub(r"\d+(\.\d+)?", "#", text)
 
     def limits(self):
         return [line for line in self.ground.look_outside("c") if ".max" in line]
