@@ -21,6 +21,10 @@ def status(pid):
                            re.M))
 
 
+def names(mask):
+    return {name for number, name in enumerate(harness.CAPABILITIES) if int(mask, 16) >> number & 1}
+
+
 def descriptors(pid):
     return {int(n): os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd")}
 
@@ -47,12 +51,15 @@ def holders(pid, text):
 
 def is_closed_to_others(pid):
     """PR_SET_DUMPABLE 0: no core dump, no ptrace(2) and no /proc/PID/mem of another's without
-    CAP_SYS_PTRACE; all of /proc/PID belongs to root then (proc(5))."""
+    CAP_SYS_PTRACE; all of /proc/PID belongs to root then (proc(5)). Who looks has its other
+    capabilities, without which ptrace(2) refuses anyway."""
+    same = names(status(pid)["CapPrm"]) - {"CAP_SYS_PTRACE"}
+    bounding = ",".join(["-all", *("+" + name.removeprefix("CAP_").lower() for name in same)])
     script = (f"cat /proc/{pid}/mem || cat /proc/{pid}/environ || readlink /proc/{pid}/fd/0 || "
               f"readlink /proc/{pid}/exe")
     uid, gid = (int(status(pid)[key].split()[0]) for key in ("Uid", "Gid"))
     done = subprocess.run(["setpriv", "--reuid", str(uid), "--regid", str(gid), "--clear-groups",
-                           "--bounding-set=-all", "--inh-caps=-all", "sh", "-c", script],
+                           f"--bounding-set={bounding}", "--inh-caps=-all", "sh", "-c", script],
                           capture_output=True, text=True)
     return done.returncode != 0 and not done.stdout
 
@@ -62,7 +69,8 @@ def secretive(bundle, folder):
     """A bundle whose config.json has things that only the runtime needs."""
     (folder / SOURCE).mkdir()
     bundle.args("/bin/sleep", "1000")
-    bundle.set("annotations", {"org.example.note": NOTE})
+    # Escaped, so that the parser has a copy in memory of its own.
+    bundle.set("annotations", {"org.example.note": f"\t{NOTE}" * 400})
     bundle.set("hooks", {"poststop": [{"path": "/bin/true", "env": [f"TOKEN={HOOK}"]}]})
     bundle.mount(destination="/data", type="bind", source=str(folder / SOURCE),
                  options=["bind", "ro"])
@@ -77,6 +85,8 @@ def at_the_gate(runsafe, secretive):
 
 @pytest.mark.parametrize("secret", [CALLER, HOOK, NOTE, SOURCE])
 def test_who_waits_at_the_gate_has_nothing_secret_in_its_memory(at_the_gate, secret):
+    if "libasan" in pathlib.Path(f"/proc/{at_the_gate}/maps").read_text():
+        pytest.skip("NEEDS A BUILD WITHOUT SANITIZERS: they keep what was freed")
     assert holders(at_the_gate, "/bin/sleep")  # it can be read at all
     assert not holders(at_the_gate, secret)
 
@@ -140,10 +150,6 @@ def watching_run(runsafe, bundle, foreground, **config):
 
 def watching_exec(runsafe, bundle, foreground):
     return foreground("exec", runsafe.running(bundle), "/bin/sleep", "77")
-
-
-def names(mask):
-    return {name for number, name in enumerate(harness.CAPABILITIES) if int(mask, 16) >> number & 1}
 
 
 # To signal the workload, to look at its signals, to take away what others own below its cgroup.
