@@ -313,7 +313,8 @@ def arguments():
     parser.add_argument("-r", "--runtime")
     parser.add_argument("-s", "--seconds", type=float, default=1e9)
     parser.add_argument("-o", "--out")
-    parser.add_argument("-j", "--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("-j", "--workers", type=int,
+                        default=2 * len(os.sched_getaffinity(0)))  # half of it is waiting
     parser.add_argument("-q", "--quick", action="store_true")
     parser.add_argument("-p", "--point")
     parser.add_argument("-n", "--name", default="")
