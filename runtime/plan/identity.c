@@ -1,8 +1,10 @@
 /* Who the workload is, and that the rootfs knows it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -25,15 +27,24 @@ static int find_visible(struct planner *p, const char *path)
 	return -1;
 }
 
+/* Files of the kernel look like regular ones, and reading one can do something: it takes the lines
+ * of /proc/kmsg away from who logs them. */
+static bool is_kernels(const struct statfs *fs)
+{
+	return fs->f_type == PROC_SUPER_MAGIC || fs->f_type == SYSFS_MAGIC ||
+	       fs->f_type == DEBUGFS_MAGIC || fs->f_type == TRACEFS_MAGIC;
+}
+
 /* Only what is known to be a regular file is opened: an image, or a container's root, can put a
  * device node there, and opening one does something (a watchdog restarts the machine). */
 static int open_regular(struct planner *p, int found)
 {
 	struct stat st;
+	struct statfs fs;
 
-	if (found < 0 || fstat(found, &st) < 0)
+	if (found < 0 || fstat(found, &st) < 0 || fstatfs(found, &fs) < 0)
 		return -1;
-	if (!S_ISREG(st.st_mode)) {
+	if (!S_ISREG(st.st_mode) || is_kernels(&fs)) {
 		errno = ENOENT;
 		return -1;
 	}
