@@ -134,7 +134,7 @@ char inject_task_state(pid_t pid)
 		return 0;
 	text[n] = '\0';
 	const char *end = strrchr(text, ')');
-	return end && end[1] ? end[2] : 0;
+	return (char)(end && end[1] ? end[2] : 0);
 }
 
 int inject_errno(const char *text)

@@ -5,7 +5,7 @@ Usage: kill.py [-j WORKERS] [-b BUNDLE]... [-o FILE] [-p POINT] [--pairs] [COMMA
   -b         with this bundle of kill_cases.py; all, for all of them (plain is what it is else)
   -o FILE    gets "passed failed skipped", each command with a bundle being one
   -p POINT   PROCESS:CALL=kill or kill:VICTIM, that alone, and all that is seen
-  --pairs    also kills each process while another one makes a call
+  --pairs    kills each process while another one makes a call, instead
 """
 
 import argparse
@@ -89,17 +89,14 @@ def try_all(case, number, workers, with_pairs):
         return outcome
     calls = collections.Counter(process for process, _, _ in trace)
     outcome.processes = len(calls)
-    generators = [single_points(calls, number, workers)]
+    points, reached = single_points(calls, number, workers), None
     if with_pairs:
-        generators.append(pairs(trace, number, workers))
-    for generator in generators:
-        reached = None
-        while len(outcome.wrong) < 100:
-            try:
-                point = generator.send(reached)
-            except StopIteration:
-                break
-            reached = try_point(case, point, outcome)
+        points = pairs(trace, number, workers)
+    while len(outcome.wrong) < 100:
+        try:
+            reached = try_point(case, points.send(reached), outcome)
+        except StopIteration:
+            break
     return outcome
 
 

@@ -19,6 +19,7 @@ import workload  # noqa: E402
 from ground import HERE  # noqa: E402
 
 PID_FILE = HERE / "pid"
+LIMIT = 120  # seconds: others may load the machine
 PROGRAMS = "sh sleep cat true".split()
 NOT_THERE = "container does not exist"
 LISTENERS = {"console": HERE / "console.sock", "notify": HERE / "notify.sock"}
@@ -92,7 +93,7 @@ class Ground(ground.Ground):
         with open(HERE / "out", "wb") as out, open(HERE / "err2", "wb") as err:
             process = subprocess.Popen(self.command(*map(str, words)), stdin=subprocess.DEVNULL,
                                        stdout=out, stderr=err)
-        pidfd, tries = os.pidfd_open(process.pid), ground.LIMIT * 200
+        pidfd, tries = os.pidfd_open(process.pid), LIMIT * 200
         while tries and not select.select([pidfd], [], [], 0.005)[0]:
             tries -= 1
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -214,7 +215,7 @@ class Case:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=err, stderr=err,
                                        bufsize=0)
         self.meanwhile(process)
-        status = ground.wait_end(process)
+        status = ground.wait_end(process, LIMIT)
         self.input = process.stdin  # a workload that is there lives on
         if status is None:
             raise Wrong("it hangs: " + here.err.read_text(errors="replace"))
@@ -454,7 +455,7 @@ COMMANDS = {
     "kill": Kill, "delete": Delete, "delete-created": DeleteCreated,
     "delete-forced": DeleteForced,
 }
-BUNDLES = {"plain": plain, "rich": rich, "sealed": sealed, "own path": own_path}
+BUNDLES = {"plain": plain, "rich": rich, "sealed": sealed, "own-path": own_path}
 
 
 def all_cases():
