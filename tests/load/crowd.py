@@ -3,14 +3,13 @@ said in a file of memory (a detached workload that keeps it open keeps nobody wa
 
 import contextlib
 import os
+import select
 import signal
 import time
 
 NULL = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
 # A command that takes longer hangs. Emulation is twenty times slower, and 64 share a processor.
 PATIENCE = 120
-
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
 
 
 class Hangs(AssertionError):
@@ -28,8 +27,8 @@ class Command:
         actions = [(os.POSIX_SPAWN_DUP2, fd, number)
                    for number, fd in enumerate((NULL, *self.files))]
         self.began = time.monotonic()
-        self.pid = os.posix_spawn(self.words[0], self.words, os.environ, file_actions=actions,
-                                  setsigmask=())
+        self.pid = os.posix_spawn(self.words[0], self.words, os.environ, file_actions=actions)
+        self.pidfd = os.pidfd_open(self.pid)
 
     def end(self, status, usage):
         self.seconds = time.monotonic() - self.began
@@ -37,12 +36,26 @@ class Command:
         self.processor, self.memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
         self.out, self.err = (os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="replace")
                               for fd in self.files)
-        for fd in self.files:
+        for fd in (*self.files, self.pidfd):
             os.close(fd)
 
     def __repr__(self):
         return (f"\n$ {' '.join(self.words)}\nstatus {self.status}\n--- stdout\n{self.out[-1000:]}"
                 f"\n--- stderr\n{self.err[-1000:]}")
+
+
+# All that run now: who waits for one of them may bury another's.
+everybody = {}
+
+
+def bury():
+    """Takes the statuses of all children that have ended, and of orphans that came to us: a zombie
+    keeps its pid namespace, and who deletes the container waits for that."""
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.wait4(-1, os.WNOHANG))[0]:
+            pid, status, usage = ended
+            if pid in everybody:
+                everybody.pop(pid).end(status, usage)
 
 
 class Crowd:
@@ -53,23 +66,21 @@ class Crowd:
 
     def begin(self, command):
         command.begin()
-        self.running[command.pid] = command
+        self.running[command.pid] = everybody[command.pid] = command
         return command
 
     def ended(self, seconds=None):
-        """The next one that has ended; None after so many seconds. Orphans that come to us are
-        buried on the way."""
+        """The next one that has ended; None after so many seconds."""
         end = time.monotonic() + (seconds or PATIENCE)
         while self.running:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
-            if pid in self.running:
-                command = self.running.pop(pid)
-                command.end(status, usage)
-                return command
-            if pid == 0 and time.monotonic() > end:
+            bury()
+            for pid, command in self.running.items():
+                if command.status is not None:
+                    del self.running[pid]
+                    return command
+            if time.monotonic() > end:
                 break
-            if pid == 0:
-                signal.sigtimedwait([signal.SIGCHLD], min(1, max(0, end - time.monotonic())))
+            self.wait(min(0.2, end - time.monotonic()))
         oldest = min((c for c in self.running.values()), key=lambda c: c.began, default=None)
         if oldest and time.monotonic() - oldest.began > PATIENCE:
             said = f"no end after {PATIENCE} s: {oldest.words} {where(oldest.pid)}"
@@ -77,11 +88,19 @@ class Crowd:
             raise Hangs(said)
         return None
 
+    def wait(self, seconds):
+        """Until one of them has ended. Orphans tell nobody, and wait a little."""
+        poll = select.poll()
+        for command in self.running.values():
+            poll.register(command.pidfd)
+        poll.poll(max(0, seconds) * 1000)
+
     def kill(self):
         for pid in self.running:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
+                del everybody[pid]
         self.running = {}
 
 

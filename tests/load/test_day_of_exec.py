@@ -2,10 +2,10 @@
 
 import pathlib
 import statistics
-import subprocess
 
-from harness import send, wait_for
+from harness import cmdline, send, wait_for
 
+import crowd
 import ground
 
 
@@ -31,15 +31,17 @@ def check_health(load, name, number):
 
 def killed(load, name):
     """The engine loses patience, and kills who waits; then what it waited for."""
-    slow = load.runsafe.start_process("exec", name, "/bin/sleep", "1000",
-                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    cgroup = ground.CGROUP / "runsafe" / name / "cgroup.procs"
-    assert wait_for(lambda: len(cgroup.read_text().split()) == 2)
-    pid = (set(map(int, cgroup.read_text().split())) - {load.first}).pop()
+    waiting = crowd.Crowd()
+    slow = waiting.begin(load.command("exec", name, "/bin/sleep", "1000"))
+    processes = ground.CGROUP / "runsafe" / name / "cgroup.procs"
+    inside = lambda: set(map(int, processes.read_text().split())) - {load.first}
+    assert wait_for(lambda: any(cmdline(pid) == "/bin/sleep 1000" for pid in inside()))
     send(slow.pid, "KILL")
-    slow.wait()
-    send(pid, "KILL")
-    assert wait_for(lambda: len(cgroup.read_text().split()) == 1)
+    assert waiting.ended().status == -9
+    for pid in inside():
+        send(pid, "KILL")
+    crowd.bury()
+    assert wait_for(lambda: not inside())
     return []
 
 

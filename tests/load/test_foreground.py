@@ -1,12 +1,13 @@
 """What waits beside a workload: a foreground `run` all the time, a detached one nothing."""
 
+import os
 import pathlib
 import re
 import signal
-import subprocess
 
 from harness import children, cmdline, wait_for
 
+import crowd
 import ground
 
 
@@ -19,15 +20,14 @@ def memory_of(pid):
 def test_a_waiting_run_stays_small(load, size, figure):
     """After hundreds of signals and of commands about its container it has no more descriptors and no
     more memory than before."""
-    waiting = load.runsafe.start_process("run", "-b", load.bundle.path, "waits",
-                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    assert wait_for(lambda: load.runsafe("state", "waits").status == 0 and
-                    load.runsafe.status("waits") == "running")
+    foreground = crowd.Crowd()
+    waiting = foreground.begin(load.command("run", "-b", load.bundle.path, "waits"))
+    assert wait_for(lambda: '"status": "running"' in load.runsafe("state", "waits").out)
     before = ground.descriptors(waiting.pid)
     resident, share = memory_of(waiting.pid)
     for _ in range(size(quick=50, full=1000, machine=10)):
         for number in (signal.SIGWINCH, signal.SIGCONT, signal.SIGUSR1, signal.SIGCHLD):
-            waiting.send_signal(number)
+            os.kill(waiting.pid, number)
         for command in ("exec waits /bin/true", "pause waits", "resume waits", "state waits"):
             load.one(*command.split())
     assert ground.descriptors(waiting.pid) == before
@@ -36,7 +36,7 @@ def test_a_waiting_run_stays_small(load, size, figure):
            f"{sum(before.values())} descriptors")
     assert now < resident + 128 and resident < 8192
     load.one("kill", "waits", "KILL")
-    assert waiting.wait(60) == 128 + 9
+    assert foreground.ended().status == 128 + 9
     load.ground.check(1)
 
 

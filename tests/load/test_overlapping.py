@@ -146,9 +146,11 @@ class Storm:
             if command := self.crowd.ended(0.5):
                 self.take(command)
             elif time.monotonic() > end:
-                # What waits for a process that is paused would wait for ever.
+                # What waits for a process that is paused would wait for ever; one that is left in a
+                # container whose first process was killed, until that is deleted.
                 for name in {one.name for one in self.crowd.running.values() if one.name}:
                     self.give("resume ID", name)
+                    self.give("delete ID", name)
 
     def check_calm(self):
         """With nothing under way: what is there is what `list` says."""
