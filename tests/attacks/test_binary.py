@@ -21,7 +21,7 @@ LOADER = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch
 # On descriptor 10 is the file that /proc/self/exe was. While the runtime is running it can not be
 # written (ETXTBSY), so more than once.
 OVERWRITE = """i=0
-while [ $i -lt 25 ]; do
+while [ $i -lt 15 ]; do
     for way in /proc/self/fd/10 "/probe open:2:@/proc/self/fd/10,513"; do
         case $way in
         /probe*) [ -x /probe ] && $way | grep -q OK && { echo overwritten; exit; } ;;

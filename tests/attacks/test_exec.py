@@ -69,10 +69,11 @@ TRAPS = {
 def test_exec_into_a_root_that_was_exchanged(runtime, victim, secret, trap):
     for names in victim.config["process"]["capabilities"].values():
         names.append("CAP_SYS_ADMIN")
-    name = runtime.create(victim.sh(f"{TRAPS[trap]}; sleep 1000"))
+    name = runtime.create(victim.sh(f"{TRAPS[trap]} || echo done; sleep 1000"))
     assert runtime("exec", name, "/bin/true").status == 0
     runtime.start(name)
-    harness.wait_for(lambda: "done" in runtime.output(name), 1)
+    assert harness.wait_for(lambda: "done" in runtime.output(name) or
+                            runtime.status(name) == "stopped")
     for program in ("/bin/cat", "/proc/1/root/bin/cat", "../../../../bin/cat"):
         for path in (secret, f"/proc/1/root{secret}", f"../../../../../..{secret}"):
             done = runtime("exec", name, program, str(path), timeout=40)
@@ -116,10 +117,10 @@ def test_signals_from_inside_at_what_exec_brings_in(runtime, victim, name):
     assert harness.wait_for(lambda: "up" in runtime.output(container))
     beside = subprocess.Popen(["sleep", "1000"])
     try:
-        for _ in range(3):
+        for _ in range(2):
             process = runtime.start_process("exec", container, "/bin/true",
                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            if not harness.wait_for(lambda p=process: p.poll() is not None, 2):
+            if not harness.wait_for(lambda p=process: p.poll() is not None, 1):
                 process.kill()
             escaped(process.wait(5) == -getattr(signal, f"SIG{name}") and name != "KILL",
                     "it reached the runtime on the host")
