@@ -206,7 +206,7 @@ static void print_descriptors(void)
 	struct dirent *entry;
 
 	while (folder && (entry = readdir(folder))) {
-		int fd = atoi(entry->d_name);
+		int fd = (int)strtol(entry->d_name, NULL, 10);
 		char path[300], link[4096] = "";
 		struct stat st;
 
@@ -214,7 +214,8 @@ static void print_descriptors(void)
 			continue;
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		(void)!readlink(path, link, sizeof(link) - 1);
-		fstat(fd, &st);
+		if (fstat(fd, &st) < 0)
+			continue;
 		printf("descriptor %d: %s %o %u:%u %x\n", fd, steady(link), st.st_mode, st.st_uid,
 		       st.st_gid, (unsigned int)fcntl(fd, F_GETFL));
 	}
@@ -390,7 +391,7 @@ int main(int argc, char **argv)
 			pause();
 	}
 	if (argc > 2 && strcmp(argv[1], "-s") == 0) {
-		status = atoi(argv[2]);
+		status = (int)strtol(argv[2], NULL, 10);
 		argv += 2;
 	}
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
