@@ -37,7 +37,8 @@ static int update_memory(struct apply *a)
 
 	if (taken < 0)
 		return -1;
-	if (taken > 0)
+	/* 0 asks for nothing, as under config.json's own name: it must not stand for the limit. */
+	if (taken > 0 && value != 0)
 		m->limit = (struct opt_i64){.set = true, .value = value};
 	if (m->limit.set && m->limit.value < 0)
 		return lifts(a, PATH("memory.limit"),
@@ -108,7 +109,7 @@ static int update_cpus(struct apply *a, const struct config_cpu *now)
 
 	if (taken < 0)
 		return -1;
-	if (taken > 0) {
+	if (taken > 0 && quota != 0) {
 		c->quota = (struct opt_i64){.set = true, .value = quota};
 		c->period = (struct opt_u64){.set = true, .value = (uint64_t)period};
 	}
