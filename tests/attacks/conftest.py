@@ -20,16 +20,17 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    names = set()
+    marks = {}
     for item in items:
         if item.path.parent != HERE:
             continue
         mark = item.get_closest_marker("attack")
         assert mark and len(mark.args) == 3, f"{item.nodeid} does not say which attack it is"
-        names.add(mark.args[0])
-    # For tests/attacks/table --check.
+        marks[item.nodeid.partition("[")[0]] = dict(zip(("name", "what", "by"), mark.args))
+    # For tests/attacks/table.
     if os.environ.get("RUNSAFE_ATTACKS_LIST"):
-        pathlib.Path(os.environ["RUNSAFE_ATTACKS_LIST"]).write_text("\n".join(sorted(names)) + "\n")
+        pathlib.Path(os.environ["RUNSAFE_ATTACKS_LIST"]).write_text(
+            json.dumps([{"test": test, **mark} for test, mark in marks.items()]), encoding="utf-8")
 
 
 @pytest.fixture(params=attacks.runtimes())

@@ -221,7 +221,7 @@ def test_identity_files_without_an_end(runtime, victim, path, kind):
         os.mknod(place, 0o666 | 0o020000, os.makedev(1, 5))  # /dev/zero
     victim.args("/bin/echo", "ran").set("process.env", ["PATH=/bin"])  # no HOME: it is looked up
     try:
-        result = runtime.run(victim, timeout=5, preexec_fn=None if runtime.ours else bounded)
+        result = runtime.run(victim, timeout=20, preexec_fn=None if runtime.ours else bounded)
     except subprocess.TimeoutExpired:
         escaped(True, f"waits forever, with a {kind} as /{path}")
     assert result.out == "ran\n" or "user" in result.err and not runtime.ours, result
