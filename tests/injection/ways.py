@@ -345,6 +345,8 @@ class Command(Held, Way):
         for words in self.before:
             status, _, err = g.quiet(*words)
             assert status == 0, (words, err)
+        if self.before and self.gone:
+            self.wait_state("stopped")  # kill does not wait for the end
         old = self.limits() if self.name == "update" else None
         process = g.start(g.command(*self.words), point, trace)
         process.stdin.close()
@@ -368,20 +370,22 @@ class Command(Held, Way):
             return None
         return FULL if done.status == self.status else CLEAN
 
+    def wait_state(self, *wanted):
+        end = time.monotonic() + 10
+        while True:
+            try:
+                return self.check_state(*wanted)
+            except Wrong:
+                if time.monotonic() > end:
+                    raise
+
     def check_container(self, succeeded):
         g = self.ground
         if self.gone and succeeded:
             g.held = None
             return self.nothing_left()
         if self.after:
-            end = time.monotonic() + 3
-            while True:
-                try:
-                    self.check_state(*self.after[0 if succeeded else 1])
-                    break
-                except Wrong:
-                    if time.monotonic() > end:
-                        raise
+            self.wait_state(*self.after[0 if succeeded else 1])
         if self.fresh:
             g.held = None
             status, _, err = g.quiet("delete", "--force", "c")
