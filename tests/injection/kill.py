@@ -13,6 +13,7 @@ import collections
 import multiprocessing
 import os
 import pathlib
+import signal
 import sys
 import time
 import traceback
@@ -113,6 +114,7 @@ def begin(case):
 
 def worker(number, options, cases, pipe):
     here = None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # cleans up
     try:
         here = kill_cases.Ground(number, options.programs)
         for name in cases:
