@@ -279,8 +279,8 @@ static void merge_unified(struct arena *arena, const struct config_resources *wa
 
 	for (size_t i = 0; i < out->unified.n + wanted->unified.n; i++) {
 		const bool old = i < out->unified.n;
-		const struct str_pair *pair = old ? &out->unified.items[i]
-						  : &wanted->unified.items[i - out->unified.n];
+		const struct str_pair *pair =
+		    old ? &out->unified.items[i] : &wanted->unified.items[i - out->unified.n];
 
 		if (old && said_otherwise(wanted, pair->key))
 			continue;
