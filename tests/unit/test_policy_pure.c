@@ -48,6 +48,7 @@ static const char *const allowed[] = {
     "str_list_has",
     "str_map_get",
     "str_map_set",
+    "str_list_join",
     "keys_add",
     "keys_end",
     "keys_find",
