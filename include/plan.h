@@ -275,7 +275,8 @@ struct plan {
 	int gate;   /* PLAN_GATE_FIFO: read end of the start gate, else -1 */
 	int report; /* where a failed exec is told after the gate, else -1 */
 	enum plan_gate gate_kind;
-	/* PLAN_GATE_FIFO: what is used behind the gate lies in kept, and rest is wiped before it. */
+	/* PLAN_GATE_FIFO: what is used behind the gate lies in kept, and rest is wiped before it.
+	 */
 	struct arena kept, *rest;
 	bool says_itself; /* that its program can not be executed, on stderr: nobody waits for it */
 	bool
@@ -338,6 +339,10 @@ struct plan_exec_input {
  */
 int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct plan *out,
 		   struct findings *findings, struct error *err);
+
+/* Before a clone whose child waits at PLAN_GATE_FIFO: moves what is used behind that gate into
+ * plan->kept, so that the child can wipe all of rest, where the plan comes from. */
+void plan_keep(struct plan *plan, struct arena *rest);
 
 /* Turns config's hooks into what hooks_run() takes. label is "hooks.poststop". */
 void plan_hooks(struct arena *arena, const struct config_hook_list *hooks, const char *label,

@@ -86,10 +86,6 @@ int sandbox_open_gate_fifo(int dir, bool *opened, struct error *err);
 /* Makes the two FIFOs in dir and opens them into plan->gate and plan->report. */
 int sandbox_make_gate(int dir, struct plan *plan, struct error *err);
 
-/* Before the clone: moves what the child will use behind that gate into plan->kept, so that it can
- * wipe all of rest, where the plan comes from, before it waits there. */
-void sandbox_keep(struct plan *plan, struct arena *rest);
-
 /*
  * restore: writes the plan's sysctls in the namespaces of another process that the plan has as new
  * ones. Returns 0, or -1 with err set.

@@ -373,7 +373,7 @@ static int make_all(struct launch *l, enum plan_gate gate, struct error *err)
 	if (gate == PLAN_GATE_FIFO && sandbox_make_gate(l->container.dir, plan, err) < 0)
 		return -1;
 	if (gate == PLAN_GATE_FIFO)
-		sandbox_keep(plan, l->arena);
+		plan_keep(plan, l->arena);
 	if (bring_to_gate(l, err) < 0)
 		return -1;
 	if (launch_record(l, "created", err) < 0)

@@ -45,7 +45,7 @@ struct child {
 						write them for us, else -1 */
 	bool at_own_path; /* rootfs and scratch lie on the rootfs's own path, else over the old root
 			   */
-	bool inside;	    /* exec: seen in the container's pid namespace */
+	bool inside;	  /* exec: seen in the container's pid namespace */
 	char program[4096]; /* what will be executed, resolved */
 };
 
@@ -191,7 +191,7 @@ int step_program(struct child *child, struct error *err);
  * open, when an engine has begun to listen. */
 int step_volumes(struct child *child, struct error *err);
 void volumes_say(const struct plan *plan);
-/* forget.c: wipes what is not used behind the gate, where sandbox_keep() has prepared it. */
+/* forget.c: wipes what is not used behind the gate, where plan_keep() has prepared it. */
 void child_forget(const struct plan *plan);
 /* Waits at the gate, runs startContainer hooks, executes. Returns only on failure. */
 int program_execute(struct child *child, struct error *err);
