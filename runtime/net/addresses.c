@@ -33,8 +33,8 @@ static int take(const struct nlmsghdr *message, void *context)
 
 	if (message->nlmsg_type != RTM_NEWADDR ||
 	    mnl_nlmsg_get_payload_len(message) < sizeof(*address) ||
-	    (int)address->ifa_index != list->index ||
-	    address->ifa_scope != RT_SCOPE_UNIVERSE || !(flags_of(message) & IFA_F_PERMANENT))
+	    (int)address->ifa_index != list->index || address->ifa_scope != RT_SCOPE_UNIVERSE ||
+	    !(flags_of(message) & IFA_F_PERMANENT))
 		return MNL_CB_OK;
 	struct nlmsghdr *copy = arena_alloc(list->arena, message->nlmsg_len);
 	memcpy(copy, message, message->nlmsg_len);
