@@ -128,45 +128,43 @@ static void merge_cpu(const struct config_cpu *wanted, struct config_cpu *out)
 		out->mems = wanted->mems;
 }
 
-/* Where the element with that key is in a list of n: the last one, if it is new. */
+/* Where the element with that key is in a list of *n: at its end, which grows, if it is new. */
 static size_t place_of(struct arena *arena, struct keys *keys, const void *key, size_t length,
-		       size_t n)
+		       size_t *n, bool *is_new)
 {
 	size_t *number = keys_at(arena, keys, key, length);
 
-	if (*number == 0)
-		*number = n + 1;
+	*is_new = *number == 0;
+	if (*is_new)
+		*number = ++*n;
 	return *number - 1;
 }
 
 static size_t place_of_device(struct arena *arena, struct keys *keys, int64_t major, int64_t minor,
-			      size_t n)
+			      size_t *n, bool *is_new)
 {
 	int64_t *key = arena_alloc(arena, 2 * sizeof(*key));
 
 	key[0] = major;
 	key[1] = minor;
-	return place_of(arena, keys, key, 2 * sizeof(*key), n);
+	return place_of(arena, keys, key, 2 * sizeof(*key), n, is_new);
 }
 
 static void merge_throttle(struct arena *arena, const struct config_throttle_list *wanted,
 			   struct config_throttle_list *out)
 {
-	struct config_throttle_list all = {.n = 0};
+	const size_t most = out->n + wanted->n;
+	struct config_throttle_list all = {.items = arena_alloc(arena, most * sizeof(*all.items))};
 	cleanup_keys struct keys keys = {0};
 
-	for (size_t i = 0; i < out->n + wanted->n; i++) {
+	for (size_t i = 0; i < most; i++) {
 		const struct config_throttle_device *d =
 		    i < out->n ? &out->items[i] : &wanted->items[i - out->n];
-		size_t at = place_of_device(arena, &keys, d->major, d->minor, all.n);
+		bool is_new;
+		size_t at = place_of_device(arena, &keys, d->major, d->minor, &all.n, &is_new);
 
-		if (at == all.n) {
-			all.items = arena_grow(arena, all.items, all.n, sizeof(*all.items));
-			all.n++;
+		if (is_new || d->rate != 0) /* 0 is unset */
 			all.items[at] = *d;
-		} else if (d->rate != 0) { /* 0 is unset */
-			all.items[at] = *d;
-		}
 	}
 	*out = all;
 }
@@ -174,23 +172,22 @@ static void merge_throttle(struct arena *arena, const struct config_throttle_lis
 static void merge_weights(struct arena *arena, const struct config_block_io *wanted,
 			  struct config_block_io *out)
 {
-	struct config_weight_device *all = NULL;
+	const size_t most = out->n_weight_devices + wanted->n_weight_devices;
+	struct config_weight_device *all = arena_alloc(arena, most * sizeof(*all));
 	cleanup_keys struct keys keys = {0};
 	size_t n = 0;
 
-	for (size_t i = 0; i < out->n_weight_devices + wanted->n_weight_devices; i++) {
+	for (size_t i = 0; i < most; i++) {
 		const struct config_weight_device *d =
 		    i < out->n_weight_devices ? &out->weight_devices[i]
 					      : &wanted->weight_devices[i - out->n_weight_devices];
-		size_t at = place_of_device(arena, &keys, d->major, d->minor, n);
+		bool is_new;
+		size_t at = place_of_device(arena, &keys, d->major, d->minor, &n, &is_new);
 
-		if (at == n) {
-			all = arena_grow(arena, all, n, sizeof(*all));
-			n++;
+		if (is_new)
 			all[at] = *d;
-		} else if (d->weight.value != 0) {
+		else if (d->weight.value != 0)
 			all[at].weight = d->weight;
-		}
 	}
 	out->weight_devices = all;
 	out->n_weight_devices = n;
@@ -199,22 +196,19 @@ static void merge_weights(struct arena *arena, const struct config_block_io *wan
 static void merge_hugepages(struct arena *arena, const struct config_resources *wanted,
 			    struct config_resources *out)
 {
-	struct config_hugepage_limit *all = NULL;
+	const size_t most = out->n_hugepage_limits + wanted->n_hugepage_limits;
+	struct config_hugepage_limit *all = arena_alloc(arena, most * sizeof(*all));
 	cleanup_keys struct keys keys = {0};
 	size_t n = 0;
 
-	for (size_t i = 0; i < out->n_hugepage_limits + wanted->n_hugepage_limits; i++) {
+	for (size_t i = 0; i < most; i++) {
 		const struct config_hugepage_limit *h =
 		    i < out->n_hugepage_limits
 			? &out->hugepage_limits[i]
 			: &wanted->hugepage_limits[i - out->n_hugepage_limits];
-		size_t at = place_of(arena, &keys, h->page_size, strlen(h->page_size), n);
+		bool is_new;
 
-		if (at == n) {
-			all = arena_grow(arena, all, n, sizeof(*all));
-			n++;
-		}
-		all[at] = *h;
+		all[place_of(arena, &keys, h->page_size, strlen(h->page_size), &n, &is_new)] = *h;
 	}
 	out->hugepage_limits = all;
 	out->n_hugepage_limits = n;
@@ -223,20 +217,18 @@ static void merge_hugepages(struct arena *arena, const struct config_resources *
 static void merge_rdma(struct arena *arena, const struct config_resources *wanted,
 		       struct config_resources *out)
 {
-	struct config_rdma *all = NULL;
+	const size_t most = out->n_rdma + wanted->n_rdma;
+	struct config_rdma *all = arena_alloc(arena, most * sizeof(*all));
 	cleanup_keys struct keys keys = {0};
 	size_t n = 0;
 
-	for (size_t i = 0; i < out->n_rdma + wanted->n_rdma; i++) {
+	for (size_t i = 0; i < most; i++) {
 		const struct config_rdma *r =
 		    i < out->n_rdma ? &out->rdma[i] : &wanted->rdma[i - out->n_rdma];
-		size_t at = place_of(arena, &keys, r->device, strlen(r->device), n);
+		bool is_new;
+		size_t at = place_of(arena, &keys, r->device, strlen(r->device), &n, &is_new);
 
-		if (at == n) {
-			all = arena_grow(arena, all, n, sizeof(*all));
-			n++;
-			all[at].device = r->device;
-		}
+		all[at].device = r->device;
 		if (r->hca_handles.set)
 			all[at].hca_handles = r->hca_handles;
 		if (r->hca_objects.set)
@@ -274,21 +266,19 @@ static bool said_otherwise(const struct config_resources *wanted, const char *fi
 static void merge_unified(struct arena *arena, const struct config_resources *wanted,
 			  struct config_resources *out)
 {
-	struct str_map all = {.n = 0};
+	const size_t most = out->unified.n + wanted->unified.n;
+	struct str_map all = {.items = arena_alloc(arena, most * sizeof(*all.items))};
 	cleanup_keys struct keys keys = {0};
 
-	for (size_t i = 0; i < out->unified.n + wanted->unified.n; i++) {
+	for (size_t i = 0; i < most; i++) {
 		const bool old = i < out->unified.n;
 		const struct str_pair *pair =
 		    old ? &out->unified.items[i] : &wanted->unified.items[i - out->unified.n];
+		bool is_new;
 
 		if (old && said_otherwise(wanted, pair->key))
 			continue;
-		size_t at = place_of(arena, &keys, pair->key, strlen(pair->key), all.n);
-		if (at == all.n) {
-			all.items = arena_grow(arena, all.items, all.n, sizeof(*all.items));
-			all.n++;
-		}
+		size_t at = place_of(arena, &keys, pair->key, strlen(pair->key), &all.n, &is_new);
 		all.items[at] = *pair;
 	}
 	out->unified = all;

