@@ -65,8 +65,12 @@ static int remove_cgroup(const struct container_state *state, struct error *err)
 			(void)cgroup_remove_made(path, false, state->cgroup_parents, 0, &ignored);
 		return 0;
 	}
-	/* Its own is gone, then. */
 	if (process_check_cgroup(state, &other) < 0) {
+		/* With no number it is another's, and its own is gone. */
+		if (other.number) {
+			*err = other;
+			return -1;
+		}
 		log_debug("%s", other.text);
 		return 0;
 	}
