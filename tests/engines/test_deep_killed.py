@@ -24,10 +24,10 @@ POINTS = {
                "clone3:1",     # all but the process
                "recvmsg:1",    # a process that is on no record
                "renameat:3",   # it waits at its gate, and its pid is not on record
-               "rename:1",     # no pid file
+               "linkat:1",     # no pid file
                "exit_group:1"],  # made; the engine hears of a failure
     "start": ["openat:12", "poll:2", "exit_group:1"],  # from poll on the workload runs
-    "exec": ["clone3:1", "recvmsg:1", "rename:1", "exit_group:1"],
+    "exec": ["clone3:1", "recvmsg:1", "linkat:1", "exit_group:1"],
     "kill": ["pidfd_send_signal:1"],
     "pause": ["write:1", "exit_group:1"],
     "resume": ["exit_group:1"],
@@ -206,7 +206,7 @@ def test_podman_survives_a_runtime_that_is_killed(podman_of_killer, killer, comm
     if command == "create":
         # Not at its very end: conmon waits for ever then, for the end of a process that waits at
         # its gate; with crun as well. The pid file is the last that is written before.
-        points = ["mkdirat:2", "recvmsg:1", "renameat:3", "rename:1"]
+        points = ["mkdirat:2", "recvmsg:1", "renameat:3", "linkat:1"]
     for point in points:
         if command in ("create", "start"):
             killer.at(command, point)
