@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -44,6 +45,7 @@ def edit(runtime, name, values):
 def bystander():
     """A process of the host that no command may touch."""
     process = subprocess.Popen(["sleep", "1000"])
+    time.sleep(0.03)  # start times are counted in hundredths of a second: not the container's own
     yield process
     process.kill()
     process.wait()
