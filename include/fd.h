@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "arena.h"
@@ -40,6 +41,10 @@ int file_write_text(int dirfd, const char *path, const char *text);
 /* Whether an open folder (not O_PATH) has nothing in it but "." and "..": 1 or 0, or -1 with errno
  * set. Allocates nothing. Its offset is moved (getdents(2)). */
 int folder_is_empty(int folder);
+
+/* The descriptors of an SCM_RIGHTS message (cmsg(3)): the first becomes *fd, unless that is one
+ * already; the kernel hands on as many as there is room for, and the others are closed. */
+void fd_take_sent(struct cmsghdr *message, int *fd);
 
 /* Marks every descriptor from first up close-on-exec (close_range(2), CLOSE_RANGE_CLOEXEC).
  * Returns 0, or -1 with errno set. */

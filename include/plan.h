@@ -275,8 +275,7 @@ struct plan {
 	int gate;   /* PLAN_GATE_FIFO: read end of the start gate, else -1 */
 	int report; /* where a failed exec is told after the gate, else -1 */
 	enum plan_gate gate_kind;
-	/* PLAN_GATE_FIFO: what is used behind the gate lies in kept, and rest is wiped before it.
-	 */
+	/* PLAN_GATE_FIFO: what is used behind the gate lies in kept; rest is wiped before it. */
 	struct arena kept, *rest;
 	bool says_itself; /* that its program can not be executed, on stderr: nobody waits for it */
 	bool

@@ -140,7 +140,7 @@ check-valgrind: all unit-tests
 	@BUILD='$(BUILD)' RUNSAFE='$(RUNSAFE)' tests/valgrind/check $(BUILD)/results
 
 # Kills runsafe at each system call of each command with each bundle, and makes each call fail with
-# each errno; `make check` has a part of it.
+# each errno.
 .PHONY: check-injection
 check-injection: all probes
 	@tests/install-deps build test

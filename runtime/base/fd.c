@@ -150,6 +150,21 @@ int open_checked_dir(const char *path, long magic, const char *file_system, stru
 	return fd_take(&fd);
 }
 
+void fd_take_sent(struct cmsghdr *message, int *fd)
+{
+	const size_t n = (message->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+	for (size_t i = 0; i < n; i++) {
+		int sent;
+
+		memcpy(&sent, CMSG_DATA(message) + i * sizeof(int), sizeof(int));
+		if (*fd < 0)
+			*fd = sent;
+		else
+			close(sent);
+	}
+}
+
 int folder_is_empty(int folder)
 {
 	_Alignas(struct dirent64) char entries[1024];

@@ -352,17 +352,6 @@ static int read_answer(struct arena *arena, const unsigned char *bytes, size_t n
 	return more;
 }
 
-/* The last is kept; there may be room for one more. */
-static void take_descriptors(struct cmsghdr *c, int *fd)
-{
-	const size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-	for (size_t i = 0; i < n; i++) {
-		fd_cleanup(fd);
-		memcpy(fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-	}
-}
-
 /* Returns the bytes, 0 when criu is gone, -1 with errno. */
 static ssize_t receive(int socket, unsigned char bytes[MAX_ANSWER], int *fd)
 {
@@ -382,7 +371,7 @@ static ssize_t receive(int socket, unsigned char bytes[MAX_ANSWER], int *fd)
 		return n;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
 		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			take_descriptors(c, fd);
+			fd_take_sent(c, fd);
 	}
 	return n;
 }

@@ -30,7 +30,8 @@ bool process_ends(const struct container_state *state, int pidfd);
 
 /*
  * That the cgroup at the state's path, if one is there, is the one that the container was made in:
- * a path can be made again, by whoever. Returns 0, or -1 with err set.
+ * a path can be made again, by whoever. Returns 0, or -1 with err set; its number is 0 when the
+ * group is another's, and errno when that could not be seen.
  */
 int process_check_cgroup(const struct container_state *state, struct error *err);
 

@@ -241,15 +241,15 @@ int state_file_read(struct arena *arena, int dir, const char *id, struct contain
 	if (errno == ENOENT)
 		return no_container(id, err);
 	if (errno == ESTALE)
-		return error_set(err,
-				 "container %s: its %s, or the folder, belongs to uid %u, and what "
-				 "that user wrote "
-				 "there is not acted upon as uid %u: call runsafe as that user",
-				 id, STATE_FILE, owner, geteuid());
+		return error_set(
+		    err,
+		    "container %s: its %s, or the folder, belongs to uid %u, and what "
+		    "that user wrote there is not acted upon as uid %u: call runsafe as that user",
+		    id, STATE_FILE, owner, geteuid());
 	return error_errno(err, errno, "container %s: cannot read its %s", id, STATE_FILE);
 }
 
-static bool is_hosts_root(void)
+bool state_of_hosts_root(void)
 {
 	return geteuid() == 0 && !sys_in_user_namespace();
 }
@@ -266,7 +266,7 @@ bool state_file_ours(struct arena *arena, int dir)
 	 * none, or is somebody else's. */
 	return errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EISDIR &&
 	       errno != ESTALE && errno != E2BIG && errno != ENXIO &&
-	       (errno != EACCES || is_hosts_root());
+	       (errno != EACCES || state_of_hosts_root());
 }
 
 static void write_findings(struct json_writer *w, const struct findings *findings)

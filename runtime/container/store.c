@@ -426,8 +426,7 @@ static bool is_container(struct arena *arena, int root, const char *id)
 		return false;
 	dir = open_entry(root, id);
 	if (dir < 0)
-		return !says_missing(errno) &&
-		       (errno != EACCES || (geteuid() == 0 && !sys_in_user_namespace()));
+		return !says_missing(errno) && (errno != EACCES || state_of_hosts_root());
 	return state_file_ours(arena, dir);
 }
 

@@ -17,6 +17,9 @@
 int state_file_read(struct arena *arena, int dir, const char *id, struct container_state *out,
 		    struct error *err);
 
+/* Whether the caller is root of the host: what he may not read is not simply another user's. */
+bool state_of_hosts_root(void);
+
 /* Whether dir holds a state.json that runsafe wrote. */
 bool state_file_ours(struct arena *arena, int dir);
 

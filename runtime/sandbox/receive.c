@@ -9,22 +9,6 @@
 #include "fd.h"
 #include "sandbox_internal.h"
 
-/* The first is kept; the kernel hands on as many as there is room for. */
-static void take_descriptors(struct cmsghdr *c, struct received *out)
-{
-	const size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-	for (size_t i = 0; i < n; i++) {
-		int fd;
-
-		memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-		if (out->fd < 0)
-			out->fd = fd;
-		else
-			close(fd);
-	}
-}
-
 int message_receive(int socket, struct received *out)
 {
 	char control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))]
@@ -47,7 +31,7 @@ int message_receive(int socket, struct received *out)
 		if (c->cmsg_level != SOL_SOCKET)
 			continue;
 		if (c->cmsg_type == SCM_RIGHTS)
-			take_descriptors(c, out);
+			fd_take_sent(c, &out->fd);
 		if (c->cmsg_type == SCM_CREDENTIALS) {
 			struct ucred credentials;
 			memcpy(&credentials, CMSG_DATA(c), sizeof(credentials));

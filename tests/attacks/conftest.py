@@ -9,6 +9,7 @@ import pytest
 
 import attacks
 import harness
+import hostile
 import workload
 
 HERE = pathlib.Path(__file__).parent
@@ -64,6 +65,23 @@ def secret(folder):
     path = folder / "secret"
     path.write_text("of the host\n")
     path.chmod(0o666)
+    return path
+
+
+@pytest.fixture
+def canary(folder):
+    """A tree of the host that nobody may read or change."""
+    made = hostile.Canary(folder / "canary")
+    yield made
+    made.watch.close()
+
+
+@pytest.fixture
+def volume(folder):
+    """A volume that an attacker's container has, too: here the test acts as that one."""
+    path = folder / "volume"
+    path.mkdir()
+    path.chmod(0o777)
     return path
 
 

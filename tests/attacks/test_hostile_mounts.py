@@ -15,21 +15,6 @@ VOLUME = ["rbind", "rprivate", "rw"]
 SYMLINKED = "CVE-2023-27561, CVE-2023-28642, CVE-2025-54867"
 
 
-@pytest.fixture
-def canary(folder):
-    made = hostile.Canary(folder / "canary")
-    yield made
-    made.watch.close()
-
-
-@pytest.fixture
-def volume(folder):
-    path = folder / "volume"
-    path.mkdir()
-    path.chmod(0o777)
-    return path
-
-
 def replace(place, target):
     if place.is_dir() and not place.is_symlink():
         subprocess.run(["rm", "-r", place], check=True)

@@ -23,13 +23,6 @@ NOTHING_FOLLOWED = "paths of the image are resolved in the root, without magic l
 
 
 @pytest.fixture
-def canary(folder):
-    made = hostile.Canary(folder / "canary")
-    yield made
-    made.watch.close()
-
-
-@pytest.fixture
 def image(victim, folder):
     """Uses all the places that an engine uses; its program tells whether it is confined."""
     for name in ("resolv.conf", "hostname"):

@@ -29,22 +29,6 @@ def exchange(probe_program):
     return probe_program("exchange")
 
 
-@pytest.fixture
-def canary(folder):
-    made = hostile.Canary(folder / "canary")
-    yield made
-    made.watch.close()
-
-
-@pytest.fixture
-def volume(folder):
-    """A volume that an attacker's container has, too: here the test acts as that one."""
-    path = folder / "volume"
-    path.mkdir()
-    path.chmod(0o777)
-    return path
-
-
 def works(runtime, bundle):
     """The control: without the attack it starts."""
     done = runtime.run(bundle)

@@ -3,6 +3,7 @@ once, and no workload runs without a limit that it should have."""
 
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -22,3 +23,5 @@ def test_a_limit_that_can_not_be_set_ends_the_start():
         env={**os.environ, "RUNSAFE": harness.RUNSAFE, "RUNSAFE_PROBES": str(workload.PROBES)})
     print(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr
+    tried = re.search(r"^  all +\d+ +(\d+)", done.stdout, re.MULTILINE)
+    assert tried and int(tried[1]) >= 20, done.stdout
