@@ -13,7 +13,6 @@ CACHE = os.environ.get("CACHE_URL", "redis://cache:6379/0")
 LATEST = "report:latest"
 
 
-
 class Results(RedisBackend):
     """Results are asked for, not waited for: nobody subscribes to that of a task. redis-py 6.1 hangs
     for ever in a subscription whose Redis was restarted."""
@@ -25,6 +24,10 @@ class Results(RedisBackend):
 app = Celery("tasks", broker=CACHE, backend="tasks:Results+" + CACHE)
 app.conf.update(
     broker_connection_retry_on_startup=True,
+    # While the cache's container is restarted nobody answers at its address, and a connect without a
+    # limit of its own then waits for minutes, deaf to everything, SIGTERM too.
+    broker_transport_options={"socket_connect_timeout": 3},
+    redis_socket_connect_timeout=3,
     result_expires=3600,
     task_time_limit=60,
     worker_concurrency=2,
