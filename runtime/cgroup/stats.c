@@ -14,18 +14,38 @@
 /* memory.stat has some 60 lines, io.stat one for each disk. */
 #define FILE_LIMIT (1u << 20)
 
-/* The file's text, or NULL where there is none: its controller is not switched on. */
-static char *read_text(struct arena *arena, int dir, const char *name)
+/* The group that is read, and what was there and could not be. */
+struct reader {
+	struct arena *arena;
+	int dir;
+	const char *failed;
+	int number; /* its errno */
+};
+
+static void note_failure(struct reader *r, const char *name)
+{
+	if (!r->failed)
+		r->number = errno;
+	r->failed = r->failed ? r->failed : name;
+}
+
+/* The file's text, or NULL where there is none: its controller is not switched on. EOPNOTSUPP is
+ * what a *.pressure says on a kernel that was started with psi=0. */
+static char *read_text(struct reader *r, const char *name)
 {
 	char *text;
 
-	return file_read_all(arena, dir, name, FILE_LIMIT, &text, NULL) == 0 ? text : NULL;
+	if (file_read_all(r->arena, r->dir, name, FILE_LIMIT, &text, NULL) == 0)
+		return text;
+	if (errno != ENOENT && errno != EOPNOTSUPP)
+		note_failure(r, name);
+	return NULL;
 }
 
 /* Whether the file is there; *out is its number, UINT64_MAX for "max". */
-static bool read_number(struct arena *arena, int dir, const char *name, uint64_t *out)
+static bool read_number(struct reader *r, const char *name, uint64_t *out)
 {
-	const char *text = read_text(arena, dir, name);
+	const char *text = read_text(r, name);
 
 	if (!text)
 		return false;
@@ -55,9 +75,9 @@ static const char *after(const char *line, const char *key)
 }
 
 /* "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" */
-static void read_psi(struct arena *arena, int dir, const char *name, struct cgroup_psi *out)
+static void read_psi(struct reader *r, const char *name, struct cgroup_psi *out)
 {
-	char *text = read_text(arena, dir, name);
+	char *text = read_text(r, name);
 	char *save = NULL;
 
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
@@ -77,10 +97,10 @@ static void read_psi(struct arena *arena, int dir, const char *name, struct cgro
 	}
 }
 
-static void read_cpu(struct arena *arena, int dir, struct cgroup_stats *out)
+static void read_cpu(struct reader *r, struct cgroup_stats *out)
 {
 	const uint64_t ns = 1000; /* the file has microseconds */
-	const char *text = read_text(arena, dir, "cpu.stat");
+	const char *text = read_text(r, "cpu.stat");
 
 	out->cpu_total = cgroup_stat_value(text, "usage_usec") * ns;
 	out->cpu_user = cgroup_stat_value(text, "user_usec") * ns;
@@ -90,9 +110,9 @@ static void read_cpu(struct arena *arena, int dir, struct cgroup_stats *out)
 	out->throttled_time = cgroup_stat_value(text, "throttled_usec") * ns;
 }
 
-static void read_memory_stat(struct arena *arena, int dir, struct cgroup_stats *out)
+static void read_memory_stat(struct reader *r, struct cgroup_stats *out)
 {
-	char *text = read_text(arena, dir, "memory.stat");
+	char *text = read_text(r, "memory.stat");
 	char *save = NULL;
 
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
@@ -102,23 +122,23 @@ static void read_memory_stat(struct arena *arena, int dir, struct cgroup_stats *
 		if (!blank)
 			continue;
 		*blank = '\0';
-		out->memory_stat = arena_grow(arena, out->memory_stat, out->n_memory_stat,
+		out->memory_stat = arena_grow(r->arena, out->memory_stat, out->n_memory_stat,
 					      sizeof(*out->memory_stat));
 		out->memory_stat[out->n_memory_stat++] =
 		    (struct cgroup_value){line, strtoull(blank + 1, NULL, 10)};
 	}
 }
 
-static void read_memory(struct arena *arena, int dir, struct cgroup_stats *out)
+static void read_memory(struct reader *r, struct cgroup_stats *out)
 {
-	const char *events = read_text(arena, dir, "memory.events");
+	const char *events = read_text(r, "memory.events");
 
-	out->has_memory = read_number(arena, dir, "memory.current", &out->memory_usage);
-	read_number(arena, dir, "memory.peak", &out->memory_peak); /* since 5.19 */
-	read_number(arena, dir, "memory.max", &out->memory_limit);
-	out->has_swap = read_number(arena, dir, "memory.swap.current", &out->swap_usage);
-	read_number(arena, dir, "memory.swap.max", &out->swap_limit);
-	read_memory_stat(arena, dir, out);
+	out->has_memory = read_number(r, "memory.current", &out->memory_usage);
+	read_number(r, "memory.peak", &out->memory_peak); /* since 5.19 */
+	read_number(r, "memory.max", &out->memory_limit);
+	out->has_swap = read_number(r, "memory.swap.current", &out->swap_usage);
+	read_number(r, "memory.swap.max", &out->swap_limit);
+	read_memory_stat(r, out);
 	out->low = cgroup_stat_value(events, "low");
 	out->high = cgroup_stat_value(events, "high");
 	out->max = cgroup_stat_value(events, "max");
@@ -142,28 +162,28 @@ static void add_io(struct arena *arena, char *line, struct cgroup_stats *out)
 	out->io[out->n_io++] = io;
 }
 
-static void read_io(struct arena *arena, int dir, struct cgroup_stats *out)
+static void read_io(struct reader *r, struct cgroup_stats *out)
 {
-	char *text = read_text(arena, dir, "io.stat");
+	char *text = read_text(r, "io.stat");
 	char *save = NULL;
 
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save))
-		add_io(arena, line, out);
+		add_io(r->arena, line, out);
 }
 
-static void add_hugetlb(struct arena *arena, int dir, const char *name, struct cgroup_stats *out)
+static void add_hugetlb(struct reader *r, const char *name, struct cgroup_stats *out)
 {
 	struct cgroup_hugetlb one = {.size = NULL};
 	const char *size = name + strlen("hugetlb.");
 	const char *dot = strchr(size, '.');
 	const char *events;
 
-	one.size = arena_strndup(arena, size, (size_t)(dot - size));
-	read_number(arena, dir, name, &one.usage);
-	events = read_text(arena, dir, arena_printf(arena, "hugetlb.%s.events", one.size));
+	one.size = arena_strndup(r->arena, size, (size_t)(dot - size));
+	read_number(r, name, &one.usage);
+	events = read_text(r, arena_printf(r->arena, "hugetlb.%s.events", one.size));
 	one.failures = cgroup_stat_value(events, "max");
-	out->hugetlb = arena_grow(arena, out->hugetlb, out->n_hugetlb, sizeof(*out->hugetlb));
+	out->hugetlb = arena_grow(r->arena, out->hugetlb, out->n_hugetlb, sizeof(*out->hugetlb));
 	out->hugetlb[out->n_hugetlb++] = one;
 }
 
@@ -174,51 +194,78 @@ static int by_size(const void *a, const void *b)
 }
 
 /* hugetlb.SIZE.current for each size that the machine has; not hugetlb.SIZE.rsvd.current. */
-static void read_hugetlb(struct arena *arena, int dir, struct cgroup_stats *out)
+static void read_hugetlb(struct reader *r, struct cgroup_stats *out)
 {
-	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int copy = openat(r->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = copy < 0 ? NULL : fdopendir(copy);
 	const struct dirent *entry;
 
 	if (!stream) {
+		note_failure(r, "its list of files");
 		fd_cleanup(&copy);
 		return;
 	}
-	while ((entry = readdir(stream))) {
+	while (errno = 0, (entry = readdir(stream))) {
 		const char *size = entry->d_name + strlen("hugetlb.");
 
 		if (strncmp(entry->d_name, "hugetlb.", strlen("hugetlb.")) != 0)
 			continue;
 		if (strchr(size, '.') && strcmp(strchr(size, '.'), ".current") == 0)
-			add_hugetlb(arena, dir, entry->d_name, out);
+			add_hugetlb(r, entry->d_name, out);
 	}
+	if (errno)
+		note_failure(r, "its list of files");
 	closedir(stream);
 	if (out->n_hugetlb > 1)
 		qsort(out->hugetlb, out->n_hugetlb, sizeof(*out->hugetlb), by_size);
 }
 
-void cg_stats_read(struct arena *arena, int dir, struct cgroup_stats *out)
+/* A group that goes away meanwhile loses its files one by one, and each seems to be switched off.
+ */
+static void see_gone(struct reader *r)
 {
+	if (faccessat(r->dir, "cgroup.procs", F_OK, 0) < 0)
+		note_failure(r, "cgroup.procs");
+	/* What was opened before the group went (kernfs). */
+	if (r->failed && r->number == ENODEV)
+		r->number = ENOENT;
+}
+
+int cg_stats_read(struct arena *arena, int dir, struct cgroup_stats *out, const char **failed)
+{
+	struct reader reader = {.arena = arena, .dir = dir}, *r = &reader;
+
 	*out = (struct cgroup_stats){.cpu_total = 0};
-	read_cpu(arena, dir, out);
-	read_memory(arena, dir, out);
-	read_io(arena, dir, out);
-	read_hugetlb(arena, dir, out);
-	read_number(arena, dir, "pids.current", &out->pids);
-	read_number(arena, dir, "pids.max", &out->pids_limit);
-	read_psi(arena, dir, "cpu.pressure", &out->cpu_psi);
-	read_psi(arena, dir, "memory.pressure", &out->memory_psi);
-	read_psi(arena, dir, "io.pressure", &out->io_psi);
+	read_cpu(r, out);
+	read_memory(r, out);
+	read_io(r, out);
+	read_hugetlb(r, out);
+	read_number(r, "pids.current", &out->pids);
+	read_number(r, "pids.max", &out->pids_limit);
+	read_psi(r, "cpu.pressure", &out->cpu_psi);
+	read_psi(r, "memory.pressure", &out->memory_psi);
+	read_psi(r, "io.pressure", &out->io_psi);
+	see_gone(r);
+	if (!r->failed)
+		return 0;
+	*failed = r->failed;
+	errno = r->number;
+	return -1;
 }
 
 int cgroup_read_stats(struct arena *arena, const char *path, struct cgroup_stats *out,
 		      struct error *err)
 {
 	cleanup_fd int dir = cgroup_open(path);
+	const char *failed;
 
 	if (dir < 0)
 		return error_errno(err, errno, "can not open the cgroup \"%s\" of the container",
 				   path);
-	cg_stats_read(arena, dir, out);
+	/* Half of the numbers would be taken for all of them. */
+	if (cg_stats_read(arena, dir, out, &failed) < 0)
+		return error_errno(err, errno,
+				   "can not read %s in the cgroup \"%s\" of the container", failed,
+				   path);
 	return 0;
 }

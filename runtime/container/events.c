@@ -342,6 +342,8 @@ int container_events(struct arena *arena, const struct runtime_options *options,
 				   (long long)container.state.pid);
 	cleanup_fd int dir = cgroup_open(container.state.cgroup_path);
 	cleanup_fd int memory = dir < 0 ? -1 : openat(dir, "memory.events", O_RDONLY | O_CLOEXEC);
+	if (memory < 0 && errno != ENOENT)
+		return error_errno(err, errno, "%s: can not watch memory.events in its cgroup", id);
 	w.pidfd = pidfd;
 	w.memory = memory;
 	w.kills = read_kills(&w);

@@ -14,6 +14,13 @@ static void put(const char *name, const char *text)
 	assert_int_equal(fd_write_all(fd, text, strlen(text)), 0);
 }
 
+static void read_all(void)
+{
+	const char *failed;
+
+	assert_int_equal(cg_stats_read(&arena, dir, &stats, &failed), 0);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -21,12 +28,16 @@ static int setup(void **state)
 	if (!mkdtemp(folder))
 		return -1;
 	dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return dir < 0 ? -1 : 0;
+	if (dir < 0)
+		return -1;
+	put("cgroup.procs", ""); /* every group has that */
+	return 0;
 }
 
 static int teardown(void **state)
 {
-	static const char *const names[] = {"cpu.stat",
+	static const char *const names[] = {"cgroup.procs",
+					    "cpu.stat",
 					    "cpu.pressure",
 					    "memory.current",
 					    "memory.peak",
@@ -55,7 +66,7 @@ static int teardown(void **state)
 static void no_files_are_no_numbers(void **state)
 {
 	(void)state;
-	cg_stats_read(&arena, dir, &stats);
+	read_all();
 	assert_int_equal(stats.cpu_total, 0);
 	assert_false(stats.has_memory);
 	assert_false(stats.has_swap);
@@ -68,7 +79,7 @@ static void times_of_the_cpu_are_nanoseconds(void **state)
 	(void)state;
 	put("cpu.stat", "usage_usec 30\nuser_usec 20\nsystem_usec 10\nnr_periods 4\n"
 			"nr_throttled 3\nthrottled_usec 7\n");
-	cg_stats_read(&arena, dir, &stats);
+	read_all();
 	assert_int_equal(stats.cpu_total, 30000);
 	assert_int_equal(stats.cpu_user, 20000);
 	assert_int_equal(stats.cpu_kernel, 10000);
@@ -82,7 +93,7 @@ static void pressure_has_some_and_full(void **state)
 	(void)state;
 	put("cpu.pressure", "some avg10=1.50 avg60=0.25 avg300=0.00 total=123\n"
 			    "full avg10=0.00 avg60=0.00 avg300=0.75 total=45\n");
-	cg_stats_read(&arena, dir, &stats);
+	read_all();
 	assert_true(stats.cpu_psi.some.set && stats.cpu_psi.full.set);
 	assert_true(stats.cpu_psi.some.avg10 > 1.49 && stats.cpu_psi.some.avg10 < 1.51);
 	assert_true(stats.cpu_psi.full.avg300 > 0.74);
@@ -101,7 +112,7 @@ static void memory_with_and_without_a_limit(void **state)
 	put("memory.swap.max", "2\n");
 	put("memory.stat", "anon 100\nfile 200\nanon_thp 300\n");
 	put("memory.events", "low 1\nhigh 2\nmax 3\noom 4\noom_kill 5\noom_group_kill 6\n");
-	cg_stats_read(&arena, dir, &stats);
+	read_all();
 	assert_true(stats.has_memory && stats.has_swap);
 	assert_int_equal(stats.memory_usage, 4096);
 	assert_int_equal(stats.memory_peak, 8192);
@@ -121,7 +132,7 @@ static void one_line_of_io_for_each_device(void **state)
 	(void)state;
 	put("io.stat", "8:16 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6\n253:0 rbytes=7\n"
 		       "7:0 \n");
-	cg_stats_read(&arena, dir, &stats);
+	read_all();
 	assert_int_equal(stats.n_io, 3);
 	assert_int_equal(stats.io[0].major, 8);
 	assert_int_equal(stats.io[0].minor, 16);
@@ -140,7 +151,7 @@ static void huge_pages_by_size_and_without_reservations(void **state)
 	put("hugetlb.2MB.rsvd.current", "9\n");
 	put("hugetlb.2MB.events", "max 3\n");
 	put("hugetlb.1GB.current", "0\n");
-	cg_stats_read(&arena, dir, &stats);
+	read_all();
 	assert_int_equal(stats.n_hugetlb, 2);
 	assert_string_equal(stats.hugetlb[0].size, "1GB");
 	assert_string_equal(stats.hugetlb[1].size, "2MB");
@@ -153,7 +164,7 @@ static void pids_and_their_limit(void **state)
 	(void)state;
 	put("pids.current", "3\n");
 	put("pids.max", "max\n");
-	cg_stats_read(&arena, dir, &stats);
+	read_all();
 	assert_int_equal(stats.pids, 3);
 	assert_true(stats.pids_limit == UINT64_MAX);
 }
@@ -164,6 +175,31 @@ static void a_key_is_not_found_by_its_beginning(void **state)
 	assert_int_equal(cgroup_stat_value("oom_kill 5\noom 4\n", "oom"), 4);
 	assert_int_equal(cgroup_stat_value("oom_kill 5\n", "oom"), 0);
 	assert_int_equal(cgroup_stat_value(NULL, "oom"), 0);
+}
+
+static void a_file_that_is_there_and_can_not_be_read_is_an_error(void **state)
+{
+	const char *failed = NULL;
+
+	(void)state;
+	assert_int_equal(mkdirat(dir, "io.stat", 0700), 0);
+	int result = cg_stats_read(&arena, dir, &stats, &failed);
+	int number = errno;
+	unlinkat(dir, "io.stat", AT_REMOVEDIR);
+	assert_int_equal(result, -1);
+	assert_int_equal(number, EISDIR);
+	assert_string_equal(failed, "io.stat");
+}
+
+static void a_group_that_goes_away_meanwhile_is_an_error(void **state)
+{
+	const char *failed;
+
+	(void)state;
+	put("cpu.stat", "usage_usec 30\n");
+	unlinkat(dir, "cgroup.procs", 0);
+	assert_int_equal(cg_stats_read(&arena, dir, &stats, &failed), -1);
+	assert_int_equal(errno, ENOENT);
 }
 
 static void a_group_that_is_gone_is_an_error(void **state)
@@ -186,6 +222,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(huge_pages_by_size_and_without_reservations, setup,
 					    teardown),
 	    cmocka_unit_test_setup_teardown(pids_and_their_limit, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_file_that_is_there_and_can_not_be_read_is_an_error,
+					    setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_group_that_goes_away_meanwhile_is_an_error, setup,
+					    teardown),
 	    cmocka_unit_test(a_key_is_not_found_by_its_beginning),
 	    cmocka_unit_test(a_group_that_is_gone_is_an_error),
 	};
