@@ -85,8 +85,22 @@ struct plan_mount {
 	bool of_policy;		    /* config.json does not mount it */
 	bool owned;		    /* all of it, and the root, belong to the workload */
 	bool late_readonly;	    /* PLAN_MOUNT_NEW: /dev, read-only once the devices are in it */
+	bool shows_kernel;	    /* a procfs or sysfs; of a new one, too, tree is kept then */
 	struct plan_volume *volume; /* NULL: it stays whose it is */
 	struct plan_access *access; /* NULL: nothing to look at */
+};
+
+#define PLAN_NO_MOUNT SIZE_MAX
+
+/*
+ * What is to be masked or made read-only. In a procfs or sysfs it is looked up by the descriptor of
+ * that mount: a container with the same rootfs may have put another folder at its path meanwhile,
+ * and it would lie elsewhere, with nothing covered (CVE-2019-19921).
+ */
+struct plan_path {
+	const char *path;  /* as written, for messages */
+	size_t mount;	   /* in which of plan->mounts; PLAN_NO_MOUNT: from the container's root */
+	const char *below; /* the path from there */
 };
 
 struct plan_device {
@@ -204,9 +218,9 @@ struct plan {
 	size_t n_devices;
 	struct plan_file *files;
 	size_t n_files;
-	const char *const *masked;
+	const struct plan_path *masked;
 	size_t n_masked;
-	const char *const *readonly;
+	const struct plan_path *readonly;
 	size_t n_readonly;
 	struct plan_sysctl *sysctls;
 	size_t n_sysctls;

@@ -261,16 +261,19 @@ static int verify_paths(const struct launch *l, const struct mount_line *lines, 
 	bool absent;
 
 	for (size_t i = 0; i < plan->n_masked; i++) {
-		const struct mount_line *m = mount_of(lines, n, root, plan->masked[i], &absent);
+		const struct mount_line *m =
+		    mount_of(lines, n, root, plan->masked[i].path, &absent);
 		if (!absent &&
 		    (!m || strcmp(m->source, SCRATCH_SOURCE) != 0 ||
 		     (strcmp(m->root, "/nothing") != 0 && strcmp(m->root, "/empty") != 0)))
-			return missing(err,
-				       arena_printf(l->arena, "%s is not masked", plan->masked[i]));
+			return missing(
+			    err, arena_printf(l->arena, "%s is not masked", plan->masked[i].path));
 	}
 	for (size_t i = 0; i < plan->n_readonly; i++) {
-		const struct mount_line *m = mount_of(lines, n, root, plan->readonly[i], &absent);
-		if (!absent && verify_mount(l, m, MOUNT_ATTR_RDONLY, plan->readonly[i], err) < 0)
+		const struct mount_line *m =
+		    mount_of(lines, n, root, plan->readonly[i].path, &absent);
+		if (!absent &&
+		    verify_mount(l, m, MOUNT_ATTR_RDONLY, plan->readonly[i].path, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -188,6 +188,7 @@ static int plan_new(struct planner *p, const struct config_mount *mount,
 	if (p->hardening->check_binds &&
 	    plan_check_file_system(p, m->type, m->source, &m->data, m->label) < 0)
 		return -1;
+	m->shows_kernel = strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0;
 	m->early = is_early(p->plan, m->type);
 	const char *instead = m->early ? NULL : hosts_instead(p, m->type);
 	if (instead)

@@ -96,17 +96,6 @@ static void plan_all_hooks(struct planner *p)
 	plan->create_container.cwd = plan->poststart.cwd = p->in->bundle_path;
 }
 
-static void plan_path_lists(struct planner *p)
-{
-	const struct config_linux *l = &p->config->linux_;
-	struct plan *plan = p->plan;
-
-	plan->masked = (const char *const *)l->masked_paths.items;
-	plan->n_masked = l->masked_paths.n;
-	plan->readonly = (const char *const *)l->readonly_paths.items;
-	plan->n_readonly = l->readonly_paths.n;
-}
-
 static int plan_all(struct planner *p)
 {
 	if (plan_namespaces_make(p) < 0 || plan_net_devices(p) < 0 || plan_rootfs(p) < 0)
@@ -116,7 +105,7 @@ static int plan_all(struct planner *p)
 		return -1;
 	if (plan_process(p) < 0 || plan_sysctls(p) < 0 || plan_capability_sets(p) < 0)
 		return -1;
-	plan_path_lists(p);
+	plan_covered_paths(p);
 	plan_all_hooks(p);
 	/* Who entered a user namespace looked before that (container/rootless.c). */
 	p->plan->protect_binary =

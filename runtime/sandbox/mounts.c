@@ -121,18 +121,14 @@ static int explain_attach(const struct plan_mount *m, int errnum, struct error *
 	return error_errno(err, errnum, "%s: mounting at %s%s", m->label, m->destination, hint);
 }
 
-bool mounts_shows_kernel(const struct plan_mount *m)
-{
-	return m->type && (strcmp(m->type, "proc") == 0 || strcmp(m->type, "sysfs") == 0);
-}
-
 /*
  * With a symlink on the way, into a volume, what the workload finds at /proc could be exchanged by
- * another container at any time (CVE-2019-19921). Masks do not go by that name (paths.c).
+ * another container at any time (CVE-2019-19921). Masks do not go by that name (plan/paths.c).
  */
 static int check_plain(struct child *child, const struct plan_mount *m, struct error *err)
 {
-	if (!mounts_shows_kernel(m))
+	/* type is set where it is new, or the host's in place of a new one (plan/mounts.c). */
+	if (!m->shows_kernel || !m->type)
 		return 0;
 	cleanup_fd int target = path_open_plain(child->root, m->destination, O_PATH | O_DIRECTORY);
 	if (target < 0 && errno == ELOOP)
@@ -265,7 +261,7 @@ static int attach_new(struct child *child, struct plan_mount *m, struct error *e
 	    sys_set_attr(mounted, m->attr.propagation_recursive, 0, 0, m->attr.propagation) < 0)
 		return error_errno(err, errno, "%s: setting its propagation", m->label);
 	/* Its path may lead elsewhere later, where another container has the same rootfs. */
-	if (mounts_shows_kernel(m) || m->late_readonly)
+	if (m->shows_kernel || m->late_readonly)
 		planned->tree = fd_take(&mounted);
 	return 0;
 }
@@ -278,7 +274,6 @@ static int attach_bind(struct child *child, const struct plan_mount *m, struct e
 		return -1;
 	if (sys_move_mount(m->tree, target) < 0)
 		return explain_attach(m, errno, err);
-	/* type is set where it is a bind of the host's proc or sysfs (plan/mounts.c). */
 	return check_plain(child, m, err);
 }
 

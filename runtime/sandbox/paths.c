@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,44 +10,19 @@
 #include "path.h"
 #include "sandbox_internal.h"
 
-/*
- * Opens what is to be covered. Below /proc and /sys by the descriptor of what was mounted there: a
- * container with the same rootfs may have put another folder at that path meanwhile, and the
- * procfs would lie elsewhere, with nothing covered (CVE-2019-19921).
- */
-static int open_path(struct child *child, const char *path)
+static int open_path(const struct child *child, const struct plan_path *path)
 {
-	const struct plan *plan = child->plan;
-	char clean[PATH_MAX], at[PATH_MAX];
-	int base = child->root;
-	size_t above = 0;
+	const struct plan_mount *mounts = child->plan->mounts;
+	int base = path->mount == PLAN_NO_MOUNT ? child->root : mounts[path->mount].tree;
 
-	if (path_clean(path, clean, sizeof(clean)) < 0)
-		return -1;
-	for (size_t i = 0; i < plan->n_mounts; i++) {
-		const struct plan_mount *m = &plan->mounts[i];
-		if (m->kind == PLAN_MOUNT_REMOUNT || path_clean(m->destination, at, sizeof(at)) < 0)
-			continue;
-		size_t length = strlen(at);
-		if (strncmp(clean, at, length) != 0 || clean[length] != '/')
-			continue;
-		if (mounts_shows_kernel(m)) {
-			base = m->tree;
-			above = length;
-		} else if (length <= above) {
-			/* A later mount hides it. */
-			base = child->root;
-			above = 0;
-		}
-	}
-	return path_open_in_root(base, above ? clean + above : path, O_PATH, 0);
+	return path_open_in_root(base, path->below, O_PATH, 0);
 }
 
 /*
  * Masks with an empty file or directory of the set-up's own tmpfs. Nothing of the container's /dev
  * takes part, so a false /dev/null can not (CVE-2025-31133).
  */
-static int mask(struct child *child, const char *path, struct error *err)
+static int mask(struct child *child, const struct plan_path *path, struct error *err)
 {
 	struct stat st;
 	cleanup_fd int target = open_path(child, path);
@@ -56,7 +30,7 @@ static int mask(struct child *child, const char *path, struct error *err)
 	if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (target < 0 || fstat(target, &st) < 0)
-		return error_errno(err, errno, "%s", path);
+		return error_errno(err, errno, "%s", path->path);
 	cleanup_fd int cover =
 	    openat(child->scratch, S_ISDIR(st.st_mode) ? "empty" : "nothing", O_PATH | O_CLOEXEC);
 	cleanup_fd int tree = cover < 0 ? -1 : sys_clone_tree(cover, false);
@@ -66,38 +40,38 @@ static int mask(struct child *child, const char *path, struct error *err)
 			     MOUNT_ATTR_NOEXEC,
 			 0, 0) < 0 ||
 	    sys_move_mount(tree, target) < 0)
-		return error_errno(err, errno, "masking %s", path);
+		return error_errno(err, errno, "masking %s", path->path);
 	return 0;
 }
 
 int step_masked_paths(struct child *child, struct error *err)
 {
 	for (size_t i = 0; i < child->plan->n_masked; i++) {
-		if (mask(child, child->plan->masked[i], err) < 0)
+		if (mask(child, &child->plan->masked[i], err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int make_readonly(struct child *child, const char *path, struct error *err)
+static int make_readonly(struct child *child, const struct plan_path *path, struct error *err)
 {
 	cleanup_fd int target = open_path(child, path);
 
 	if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (target < 0)
-		return error_errno(err, errno, "%s", path);
+		return error_errno(err, errno, "%s", path->path);
 	cleanup_fd int tree = sys_clone_tree(target, true);
 	if (tree < 0 || sys_set_attr(tree, true, MOUNT_ATTR_RDONLY, 0, 0) < 0 ||
 	    sys_move_mount(tree, target) < 0)
-		return error_errno(err, errno, "making %s read-only", path);
+		return error_errno(err, errno, "making %s read-only", path->path);
 	return 0;
 }
 
 int step_readonly_paths(struct child *child, struct error *err)
 {
 	for (size_t i = 0; i < child->plan->n_readonly; i++) {
-		if (make_readonly(child, child->plan->readonly[i], err) < 0)
+		if (make_readonly(child, &child->plan->readonly[i], err) < 0)
 			return -1;
 	}
 	return 0;

@@ -110,8 +110,6 @@ int step_rootfs(struct child *child, struct error *err);
 int step_mounts(struct child *child, struct error *err);
 /* What only the first of two processes may mount, into the plan. */
 void mounts_before_user(const struct plan *plan);
-/* Whether it is a procfs or sysfs: where masked and read-only paths lie. Its tree is kept. */
-bool mounts_shows_kernel(const struct plan_mount *mount);
 int mounts_attach(struct child *child, int tree, const char *destination, bool is_file);
 /* Makes a /dev read-only that config.json wants so, after all that goes into it. */
 int mounts_late_readonly(struct child *child, struct error *err);

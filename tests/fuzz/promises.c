@@ -186,7 +186,7 @@ static void must_be_tame(const struct plan_mount *m)
 		must(has_attribute(m, MOUNT_ATTR_NODEV), "no devices", m->destination);
 }
 
-static void must_cover(const char *const *list, size_t n, const char *const *wanted)
+static void must_cover(const struct plan_path *list, size_t n, const char *const *wanted)
 {
 	for (; *wanted; wanted++) {
 		/* Another spelling of the same path is fine: its end tells. */
@@ -194,10 +194,10 @@ static void must_cover(const char *const *list, size_t n, const char *const *wan
 		bool there = false;
 
 		for (size_t i = 0; i < n && !there; i++) {
-			const size_t length = strlen(list[i]);
+			const size_t length = strlen(list[i].path);
 
 			there = length >= strlen(end) &&
-				strcmp(list[i] + length - strlen(end), end) == 0;
+				strcmp(list[i].path + length - strlen(end), end) == 0;
 		}
 		must(there, "a path that is covered", *wanted);
 	}

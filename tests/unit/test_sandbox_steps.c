@@ -232,7 +232,10 @@ static void an_early_sysctl_is_not_written_elsewhere(void **state)
 
 static void paths_that_can_not_be_looked_up(void **state)
 {
-	const char *const paths[] = {"/gone", "/loop"};
+	const struct plan_path paths[] = {
+	    {.path = "/gone", .mount = PLAN_NO_MOUNT, .below = "/gone"},
+	    {.path = "/loop", .mount = PLAN_NO_MOUNT, .below = "/loop"},
+	};
 	char full[128];
 
 	(void)state;
