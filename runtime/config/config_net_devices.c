@@ -5,6 +5,8 @@
 
 #include "config_internal.h"
 
+#define MAX_DEVICES 4096 /* more than one host has */
+
 static const struct json_field net_device_fields[] = {
     FIELD(config_net_device, name, "name", JSON_STRING, .flags = JSON_EMPTY_ABSENT),
     FIELDS_END,
@@ -61,6 +63,10 @@ static int check_one(const struct config_check *c, const struct config_net_devic
 
 int config_check_net_devices(const struct config_check *c, const struct config_linux *linux_)
 {
+	/* Each is compared with all others. */
+	if (linux_->n_net_devices > MAX_DEVICES)
+		return config_wrong(c, "netDevices: expected at most %d devices, got %zu",
+				    MAX_DEVICES, linux_->n_net_devices);
 	for (size_t i = 0; i < linux_->n_net_devices; i++) {
 		const struct config_net_device *device = &linux_->net_devices[i];
 

@@ -5,6 +5,8 @@
 
 #include "config_internal.h"
 
+#define MAX_PAGE_SIZES 64 /* no kernel has as many */
+
 static const char *const rule_type_words[] = {"a", "c", "b", NULL};
 
 static const struct json_field device_rule_fields[] = {
@@ -204,6 +206,10 @@ static int check_block_io(const struct config_check *c, const struct config_bloc
 /* It becomes part of a file's name: hugetlb.2MB.max. */
 static int check_hugepages(const struct config_check *c, const struct config_resources *res)
 {
+	/* Each is compared with all others. */
+	if (res->n_hugepage_limits > MAX_PAGE_SIZES)
+		return config_wrong(c, "hugepageLimits: expected at most %d sizes, got %zu",
+				    MAX_PAGE_SIZES, res->n_hugepage_limits);
 	for (size_t i = 0; i < res->n_hugepage_limits; i++) {
 		const char *size = res->hugepage_limits[i].page_size;
 		const char *unit = size + strspn(size, "0123456789");

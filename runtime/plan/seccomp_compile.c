@@ -16,6 +16,8 @@
 #define MAX_DATA    65535
 #define BINARY_TREE 2 /* SCMP_FLTATR_CTL_OPTIMIZE, seccomp_attr_set(3) */
 #define N_ARGS	    6 /* a system call has */
+/* More than there are system calls. */
+#define MAX_UNCONDITIONAL 1024
 
 /* What one call of seccomp_compile() works on. */
 struct compile {
@@ -28,6 +30,12 @@ struct compile {
 	struct str_list unknown; /* names */
 	struct seccomp_front front;
 	size_t conditions; /* so far */
+	/* Answered whatever their arguments are. */
+	struct unconditional {
+		int number;
+		uint32_t action;
+	} unconditional[MAX_UNCONDITIONAL];
+	size_t n_unconditional;
 };
 
 static int action_data(uint32_t action, const struct opt_u32 *data, uint32_t *out,
@@ -87,9 +95,22 @@ static int convert_args(const struct config_seccomp_rule *rule, const char *wher
 	return 0;
 }
 
+/* libseccomp looks through all rules for each one, a second one that changes nothing, too. */
+static bool known_already(struct compile *c, int number, uint32_t action)
+{
+	for (size_t i = 0; i < c->n_unconditional; i++)
+		if (c->unconditional[i].number == number && c->unconditional[i].action == action)
+			return true;
+	if (c->n_unconditional < MAX_UNCONDITIONAL)
+		c->unconditional[c->n_unconditional++] = (struct unconditional){number, action};
+	return false;
+}
+
 static int add_rule(struct compile *c, int number, const char *name, uint32_t action,
 		    const struct scmp_arg_cmp *args, size_t n_args, struct error *err)
 {
+	if (n_args == 0 && known_already(c, number, action))
+		return 0;
 	/* libseccomp compares each condition with all others of a call. */
 	c->conditions += n_args;
 	if (c->conditions > BPF_MAXINSNS)

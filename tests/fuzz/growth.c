@@ -18,8 +18,8 @@
 #include "fuzz.h"
 
 #define TIMES	    4
-#define SLACK_MS    60 /* caches, allocators: not what is looked for */
-#define CPU_SECONDS 60 /* for one shape */
+#define SLACK_MS    150 /* caches, allocators: not what is looked for */
+#define CPU_SECONDS 60	/* for one shape */
 #define MEMORY	    ((rlim_t)6 << 30)
 
 static void read_config(struct arena *arena, char *text, size_t length)
