@@ -166,11 +166,11 @@ int cgroup_kill_kept(const char *path, int timeout_ms, struct error *err);
 int cgroup_signal(const char *path, int sig);
 
 /* cgroup.freeze, waiting (up to timeout_ms) until cgroup.events says it is so; what did not freeze
- * in time is thawed again. Returns 0, or -1 with err set. */
+ * in time is thawed again. Returns 0, or -1 with err set; what could not be thawed is frozen. */
 int cgroup_freeze(const char *path, bool frozen, int timeout_ms, struct error *err);
 
-/* Whether cgroup.events says frozen 1. False without a cgroup. */
-bool cgroup_frozen(const char *path);
+/* Whether cgroup.events says frozen 1: 1, 0 (also without a cgroup), or -1 with errno set. */
+int cgroup_frozen(const char *path);
 
 /* All pids in the cgroup and below. Returns 0, or -1 with errno set. */
 int cgroup_pids(struct arena *arena, const char *path, pid_t **pids, size_t *n);

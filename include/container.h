@@ -109,7 +109,12 @@ int container_remove_dir(const char *root, const char *id, struct container *con
 			 struct error *err);
 
 /* What it is now: looks at the pid, its start time, zombie state, boot id and the cgroup's freezer.
- */
+ * Returns 0, or -1 with err set where a part of that can not be seen; *status is then what loses
+ * nothing if it is wrong: alive, running, not paused. */
+int container_look(const struct container_state *state, enum container_status *status,
+		   struct error *err);
+
+/* The same for who asks no more than whether it has stopped. */
 enum container_status container_status(const struct container_state *state);
 const char *container_status_name(enum container_status status);
 
@@ -124,8 +129,8 @@ const char *container_state_json(struct arena *arena, const struct container_sta
 /* /proc/PID/stat: start time (field 22) and state letter. Returns 0, or -1 with errno set. */
 int process_stat(pid_t pid, uint64_t *start_time, char *state);
 
-/* Whether it is another program by now than the runtime that made it. */
-bool process_executed(pid_t pid);
+/* Whether it is another program by now than the runtime that made it: 1, 0, or -1 with errno set. */
+int process_executed(pid_t pid);
 
 /* Chooses the policy by DESIGN.md section 3 and reads it. *text and *text_length are its JSON,
  * the arena's. Returns NULL with err set. */

@@ -91,7 +91,8 @@ int cgroup_signal(const char *path, int sig)
 	return number ? -1 : sent;
 }
 
-/* The value of key in cgroup.events; -1 if the group is gone or it can not be read. */
+/* The value of key in cgroup.events; -1 with errno set if the group is gone (ENODEV), the kernel
+ * does not have the key (ENODATA), or it can not be read. */
 static int read_event(int events, const char *key)
 {
 	char text[128];
@@ -102,19 +103,22 @@ static int read_event(int events, const char *key)
 		return -1;
 	text[length] = '\0';
 	line = strstr(text, key);
+	errno = ENODATA;
 	return line ? line[strlen(key)] == '1' : -1;
 }
 
-/* Waits until key has the value. 1 when it has, or the group is gone, 0 after timeout_ms. */
-static int wait_event(int dir, const char *key, int value, int timeout_ms)
+static int open_events(int dir)
 {
-	cleanup_fd int events = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	return openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+}
+
+/* Waits until key has the value. 1 when it has, or the group is gone, 0 after timeout_ms. */
+static int wait_on(int events, const char *key, int value, int timeout_ms)
+{
 	long long end = cg_now() + timeout_ms;
 	/* The kernel holds a second notice back for 10 ms, so some first looks are our own. */
 	int step = 1;
 
-	if (events < 0)
-		return errno == ENOENT || errno == ENODEV ? 1 : -1;
 	for (;;) {
 		struct pollfd wait = {.fd = events, .events = POLLPRI};
 		int is = read_event(events, key);
@@ -128,6 +132,15 @@ static int wait_event(int dir, const char *key, int value, int timeout_ms)
 		if (step < 64)
 			step *= 2;
 	}
+}
+
+static int wait_event(int dir, const char *key, int value, int timeout_ms)
+{
+	cleanup_fd int events = open_events(dir);
+
+	if (events < 0)
+		return errno == ENOENT || errno == ENODEV ? 1 : -1;
+	return wait_on(events, key, value, timeout_ms);
 }
 
 /* Also for kernels before 5.14. Frozen, the processes can not fork away from under the list. */
@@ -189,15 +202,17 @@ int cgroup_kill_kept(const char *path, int timeout_ms, struct error *err)
 int cgroup_freeze(const char *path, bool frozen, int timeout_ms, struct error *err)
 {
 	cleanup_fd int dir = cgroup_open(path);
-	int done;
 
 	if (dir < 0)
 		return error_errno(err, errno, "can not open the cgroup \"%s\" of the container",
 				   path);
+	/* First: who can not see what came of it changes nothing. */
+	cleanup_fd int events = open_events(dir);
+	if (events < 0)
+		return error_errno(err, errno, "can not open %s/cgroup.events", path);
 	if (file_write_text(dir, "cgroup.freeze", frozen ? "1" : "0") < 0)
 		return error_errno(err, errno, "can not write %s/cgroup.freeze", path);
-	done = wait_event(dir, "frozen ", frozen, timeout_ms);
-	if (done > 0)
+	if (wait_on(events, "frozen ", frozen, timeout_ms) > 0)
 		return 0;
 	if (frozen)
 		file_write_text(dir, "cgroup.freeze", "0");
@@ -205,10 +220,14 @@ int cgroup_freeze(const char *path, bool frozen, int timeout_ms, struct error *e
 			 frozen ? "frozen" : "thawed", timeout_ms);
 }
 
-bool cgroup_frozen(const char *path)
+int cgroup_frozen(const char *path)
 {
 	cleanup_fd int dir = cgroup_open(path);
-	cleanup_fd int events = dir < 0 ? -1 : openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	cleanup_fd int events = dir < 0 ? -1 : open_events(dir);
+	const int frozen = events < 0 ? -1 : read_event(events, "frozen ");
 
-	return events >= 0 && read_event(events, "frozen ") == 1;
+	/* Gone, or a kernel before 5.2. */
+	if (frozen < 0 && (errno == ENOENT || errno == ENODEV || errno == ENODATA))
+		return 0;
+	return frozen;
 }

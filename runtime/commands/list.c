@@ -64,8 +64,10 @@ static int list_all(struct arena *arena, const char *root, const struct str_list
 			*err = one;
 			return -1;
 		}
-		status = container_status(&container.state);
+		const int seen = container_look(&container.state, &status, err);
 		container_close(&container);
+		if (seen < 0)
+			return -1;
 		if (json) {
 			str_list_add(
 			    arena, &texts,

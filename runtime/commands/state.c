@@ -12,9 +12,10 @@ int state_main(int argc, char **argv, const struct runtime_options *options, str
 		return result < 0;
 	if (container_open(arena, options->root, arguments.items[0], false, &container, err) < 0)
 		return 1;
-	fputs(
-	    container_state_json(arena, &container.state, container_status(&container.state), true),
-	    stdout);
+	enum container_status status;
+	result = container_look(&container.state, &status, err);
+	if (result == 0)
+		fputs(container_state_json(arena, &container.state, status, true), stdout);
 	container_close(&container);
-	return 0;
+	return result < 0;
 }

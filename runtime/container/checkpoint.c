@@ -144,8 +144,10 @@ static int make_request(struct wire *opts, const struct criu_options *o,
 
 static int check_status(const struct container_state *state, struct error *err)
 {
-	enum container_status status = container_status(state);
+	enum container_status status;
 
+	if (container_look(state, &status, err) < 0)
+		return -1;
 	if (status == STATUS_RUNNING || status == STATUS_PAUSED)
 		return 0;
 	if (status == STATUS_STOPPED)
@@ -160,7 +162,7 @@ static void let_go_on(const struct container_state *state, enum container_status
 {
 	struct error ignored = ERROR_INIT;
 
-	if (was == STATUS_RUNNING && state->cgroup_path && cgroup_frozen(state->cgroup_path))
+	if (was == STATUS_RUNNING && state->cgroup_path && cgroup_frozen(state->cgroup_path) > 0)
 		(void)cgroup_freeze(state->cgroup_path, false, THAW_TIMEOUT_MS, &ignored);
 }
 
@@ -184,13 +186,13 @@ static int hide_ping_range(struct arena *arena, const struct container_state *st
 static int dump(struct arena *arena, const struct container_state *state,
 		const struct criu_options *o, struct criu_dirs *dirs, struct error *err)
 {
-	const enum container_status was = container_status(state);
+	enum container_status was;
 	struct wire opts = {.arena = arena};
 	struct error ignored = ERROR_INIT;
 	struct criu criu;
 	char *range, *hidden;
 
-	if (make_request(&opts, o, state, dirs, err) < 0 ||
+	if (container_look(state, &was, err) < 0 || make_request(&opts, o, state, dirs, err) < 0 ||
 	    criu_start(arena, -1, NULL, NULL, &criu, err) < 0)
 		return -1;
 	if (hide_ping_range(arena, state, &range, err) < 0) {

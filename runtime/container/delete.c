@@ -20,7 +20,7 @@ static void kill_group(const struct container_state *state)
 	const char *path = state->cgroup_path;
 	struct error ignored = ERROR_INIT;
 
-	if (path && *path && !state->cgroup_pending && !process_other_boot(state) &&
+	if (path && *path && !state->cgroup_pending && process_other_boot(state, &ignored) == 0 &&
 	    process_check_cgroup(state, &ignored) == 0)
 		(void)(state->cgroup_kept ? cgroup_kill_kept : cgroup_kill)(path, 0, &ignored);
 }
@@ -48,8 +48,9 @@ static int remove_cgroup(const struct container_state *state, struct error *err)
 	struct error other = ERROR_INIT;
 
 	/* After a reboot a group of that name is somebody else's. */
-	if (process_other_boot(state))
-		return 0;
+	const int other_boot = process_other_boot(state, err);
+	if (other_boot)
+		return other_boot < 0 ? -1 : 0;
 	if (state->cgroup_unit.name)
 		return cgroup_remove_unit(&state->cgroup_unit, state->id, path, CGROUP_TIMEOUT_MS,
 					  err) < 0
@@ -90,8 +91,13 @@ static int delete_open(struct arena *arena, const char *root, struct container *
 		       bool force, struct error *err)
 {
 	const struct container_state *state = &container->state;
-	enum container_status status = container_status(state);
+	enum container_status status;
+	struct error unseen = ERROR_INIT;
 
+	if (container_look(state, &status, &unseen) < 0 && !force) {
+		*err = unseen;
+		return -1;
+	}
 	/* A created one may be deleted: nothing of the workload has run, and engines do it. */
 	if (!force && status != STATUS_STOPPED && status != STATUS_CREATED)
 		return error_set(err, "cannot delete container %s that is not stopped: %s",

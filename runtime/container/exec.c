@@ -13,7 +13,11 @@
 
 static int check_status(const struct container_state *state, bool ignore_paused, struct error *err)
 {
-	switch (container_status(state)) {
+	enum container_status status;
+
+	if (container_look(state, &status, err) < 0)
+		return error_wrap(err, "cannot exec");
+	switch (status) {
 	case STATUS_CREATED:
 	case STATUS_RUNNING:
 		return 0;
@@ -68,6 +72,9 @@ static int make_plan(struct launch *l, const struct exec_options *exec, int pidf
 	/* All that was read of /proc/PID was its own if it is still alive now. */
 	if (process_wait(pidfd, 0) == 0)
 		return error_set(err, "cannot exec in %s: container not running", state->id);
+	if (errno != ETIMEDOUT)
+		return error_errno(err, errno, "cannot exec in %s: looking whether it still runs",
+				   state->id);
 	if (l->plan.protect_binary) {
 		exec_process_again(exec);
 		return seal_and_reexecute(err);

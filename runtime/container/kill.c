@@ -44,10 +44,13 @@ static int signal_all(const struct container_state *state, enum container_status
 		      struct error *err)
 {
 	const char *path = state->cgroup_path;
+	const int other = process_other_boot(state, err);
 	int n;
 
+	if (other < 0)
+		return -1;
 	/* Pending: who is in the group may be another container. */
-	if (process_other_boot(state) || state->cgroup_pending)
+	if (other || state->cgroup_pending)
 		return status == STATUS_STOPPED ? 0 : not_running(state->id, err);
 	if (!path || !*path)
 		return status == STATUS_STOPPED ? 0 : signal_all_without_cgroup(state, sig, err);

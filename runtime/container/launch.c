@@ -206,7 +206,7 @@ static struct str_list allow_texts(struct arena *arena, const struct runtime_opt
 	return texts;
 }
 
-static void fill_state(struct launch *l)
+static int fill_state(struct launch *l, struct error *err)
 {
 	struct container_state *s = &l->container.state;
 	char boot_id[BOOT_ID_SIZE];
@@ -214,7 +214,8 @@ static void fill_state(struct launch *l)
 	/* A delete after a crash takes away what is made from now on. */
 	const size_t missing = cgroup_missing(l->arena, l->cgroup.path);
 
-	process_boot_id(boot_id);
+	if (process_boot_id(boot_id, err) < 0)
+		return -1;
 	(void)fstat(l->plan.rootfs_tree, &root); /* on failure exec is refused, no more */
 	*s = (struct container_state){
 	    .oci_version = l->config.oci_version,
@@ -241,6 +242,7 @@ static void fill_state(struct launch *l)
 	    .findings = l->findings,
 	};
 	launch_describe(l, s);
+	return 0;
 }
 
 void launch_state_text(struct arena *arena, const struct container_state *state,
@@ -347,9 +349,8 @@ int launch_make_room(struct launch *l, struct error *err)
 	if (launch_choose_cgroup(l, err) < 0)
 		return -1;
 	plan_give_volumes(l->arena, plan, l->policy_name, &l->findings);
-	fill_state(l);
 	/* Before the cgroup is made: a delete after a crash has to know where it lies. */
-	if (container_write_state(l->arena, &l->container, err) < 0 ||
+	if (fill_state(l, err) < 0 || container_write_state(l->arena, &l->container, err) < 0 ||
 	    notify_socket_prepare(l, err) < 0 || launch_make_cgroup(l, err) < 0 ||
 	    launch_make_rdt(l, err) < 0)
 		return -1;

@@ -48,9 +48,13 @@ int container_pause(struct arena *arena, const struct runtime_options *options, 
 {
 	struct container container;
 
+	enum container_status status;
+
 	if (container_open(arena, options->root, id, true, &container, err) < 0)
 		return -1;
-	int result = check_pause(&container.state, container_status(&container.state), err);
+	int result = container_look(&container.state, &status, err);
+	if (result == 0)
+		result = check_pause(&container.state, status, err);
 	if (result == 0)
 		result = freeze(&container.state, true, err);
 	container_close(&container);
@@ -61,14 +65,14 @@ int container_resume(struct arena *arena, const struct runtime_options *options,
 		     struct error *err)
 {
 	struct container container;
-	int result;
+	enum container_status status;
 
 	if (container_open(arena, options->root, id, true, &container, err) < 0)
 		return -1;
-	enum container_status status = container_status(&container.state);
-	if (status == STATUS_PAUSED)
+	int result = container_look(&container.state, &status, err);
+	if (result == 0 && status == STATUS_PAUSED)
 		result = freeze(&container.state, false, err);
-	else
+	else if (result == 0)
 		result = error_set(err, "%s: container not paused: it is %s", id,
 				   container_status_name(status));
 	container_close(&container);

@@ -82,38 +82,46 @@ int process_stat(pid_t pid, uint64_t *start_time, char *state)
 	return 0;
 }
 
-bool process_executed(pid_t pid)
+int process_executed(pid_t pid)
 {
 	enum { FORKED_NO_EXEC = 0x40 }; /* PF_FORKNOEXEC, linux/sched.h */
 	struct stat_line line = {0};
 
-	return read_stat(pid, &line) == 0 && !(line.flags & FORKED_NO_EXEC);
+	return read_stat(pid, &line) < 0 ? -1 : !(line.flags & FORKED_NO_EXEC);
 }
 
-void process_boot_id(char out[BOOT_ID_SIZE])
+int process_boot_id(char out[BOOT_ID_SIZE], struct error *err)
 {
-	cleanup_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	static const char path[] = "/proc/sys/kernel/random/boot_id";
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, out, BOOT_ID_SIZE - 1);
 
-	out[n == BOOT_ID_SIZE - 1 ? n : 0] = '\0';
+	if (n != BOOT_ID_SIZE - 1)
+		return error_errno(err, n < 0 ? errno : EBADMSG,
+				   "reading %s, by which pids of an earlier boot are known", path);
+	out[n] = '\0';
+	return 0;
 }
 
-bool process_other_boot(const struct container_state *state)
+int process_other_boot(const struct container_state *state, struct error *err)
 {
 	char now[BOOT_ID_SIZE];
 
-	process_boot_id(now);
-	return state->boot_id && *state->boot_id && *now && strcmp(state->boot_id, now) != 0;
+	if (!state->boot_id || !*state->boot_id)
+		return 0;
+	return process_boot_id(now, err) < 0 ? -1 : strcmp(state->boot_id, now) != 0;
 }
 
 int process_open(const struct container_state *state)
 {
 	pid_t pid = (pid_t)state->pid;
+	struct error err = ERROR_INIT;
+	const int other = pid <= 0 ? 1 : process_other_boot(state, &err);
 	uint64_t start_time;
 	char letter;
 
-	if (pid <= 0 || process_other_boot(state)) {
-		errno = ESRCH;
+	if (other) {
+		errno = other < 0 ? err.number : ESRCH;
 		return -1;
 	}
 	cleanup_fd int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -135,7 +143,7 @@ int process_open(const struct container_state *state)
 		errno = ESRCH;
 		return -1;
 	}
-	return fd_take(&pidfd);
+	return errno == ETIMEDOUT ? fd_take(&pidfd) : -1;
 }
 
 bool process_ends(const struct container_state *state, int pidfd)

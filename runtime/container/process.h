@@ -9,11 +9,12 @@
 /* Text of a boot id with its NUL: a UUID. */
 #define BOOT_ID_SIZE 37
 
-/* This boot's id from /proc/sys/kernel/random/boot_id, "" where it can not be read. */
-void process_boot_id(char out[BOOT_ID_SIZE]);
+/* This boot's id from /proc/sys/kernel/random/boot_id. Returns 0, or -1 with err set. */
+int process_boot_id(char out[BOOT_ID_SIZE], struct error *err);
 
-/* Whether the state is from an earlier boot: its pid and its cgroup are nobody's, or others'. */
-bool process_other_boot(const struct container_state *state);
+/* Whether the state is from an earlier boot: its pid and its cgroup are nobody's, or others'. 1, 0,
+ * or -1 with err set where that can not be seen. */
+int process_other_boot(const struct container_state *state, struct error *err);
 
 /*
  * Opens the workload as a pidfd, so that a signal can not reach a process that got its number

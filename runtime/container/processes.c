@@ -98,9 +98,10 @@ static int find(struct arena *arena, const struct container_state *state, pid_t 
 		struct error *err)
 {
 	const char *path = state->cgroup_path;
+	const int other = process_other_boot(state, err);
 
-	if (process_other_boot(state))
-		return 0;
+	if (other)
+		return other < 0 ? -1 : 0;
 	if (path && *path) {
 		if (cgroup_pids(arena, path, pids, n) == 0 || errno == ENOENT)
 			return 0;

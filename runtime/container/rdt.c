@@ -49,9 +49,12 @@ int container_remove_rdt(struct arena *arena, const struct container_state *stat
 {
 	struct error unmounted = ERROR_INIT;
 
-	/* After a reboot a class of that name is somebody else's. */
-	if (!state->resctrl.class_ || process_other_boot(state))
+	if (!state->resctrl.class_)
 		return 0;
+	/* After a reboot a class of that name is somebody else's. */
+	const int other = process_other_boot(state, err);
+	if (other)
+		return other < 0 ? -1 : 0;
 	cleanup_fd int root = open_root(arena, &unmounted);
 	/* Unmounting resctrl takes all classes away. */
 	return root < 0 ? 0 : resctrl_remove(root, &state->resctrl, err);

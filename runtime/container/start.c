@@ -107,9 +107,11 @@ int container_start(struct arena *arena, const struct runtime_options *options, 
 
 	if (container_open(arena, options->root, id, true, &container, err) < 0)
 		return -1;
-	enum container_status status = container_status(&container.state);
-	int result = status == STATUS_CREATED ? open_notify_socket(&container, &notify, err)
-					      : wrong_status(id, status, err);
+	enum container_status status;
+	int result = container_look(&container.state, &status, err);
+	if (result == 0)
+		result = status == STATUS_CREATED ? open_notify_socket(&container, &notify, err)
+						  : wrong_status(id, status, err);
 	if (result == 0) {
 		result = open_gate(arena, &container, &opened, &executed, err);
 		/* A start that fails leaves no workload that runs. */

@@ -29,29 +29,76 @@ static bool recorded_as(const struct container_state *state, enum container_stat
 }
 
 /* Anything but a clear "dead" counts as alive: nothing is deleted on a doubt. */
-static bool alive(const struct container_state *state)
+static bool alive(const struct container_state *state, struct error *err)
 {
 	cleanup_fd int pidfd = process_open(state);
 
+	if (pidfd < 0 && errno != ESRCH)
+		error_errno(err, errno, "%s: looking at its process %lld", state->id,
+			    (long long)state->pid);
 	return pidfd >= 0 || errno != ESRCH;
+}
+
+static bool frozen(const struct container_state *state, struct error *err)
+{
+	const char *path = state->cgroup_path;
+	const int is = path && *path ? cgroup_frozen(path) : 0;
+
+	if (is < 0)
+		error_errno(err, errno, "%s: looking whether it is paused (cgroup.events in %s)",
+			    state->id, path);
+	return is > 0;
+}
+
+/* A start or a run that was killed in the middle could not write that the workload runs. */
+static enum container_status by_program(const struct container_state *state, struct error *err)
+{
+	const int executed =
+	    recorded_as(state, STATUS_CREATED) ? process_executed((pid_t)state->pid) : 1;
+
+	if (executed < 0 && (errno == ENOENT || errno == ESRCH)) /* ended just now */
+		return STATUS_STOPPED;
+	if (executed < 0)
+		error_errno(err, errno,
+			    "%s: looking whether its workload was started (process "
+			    "%lld)",
+			    state->id, (long long)state->pid);
+	return executed ? STATUS_RUNNING : STATUS_CREATED;
+}
+
+/* What can not be seen is noted in err. */
+static enum container_status look(const struct container_state *state, struct error *err)
+{
+	const bool creating = recorded_as(state, STATUS_CREATING);
+
+	if (recorded_as(state, STATUS_STOPPED))
+		return STATUS_STOPPED;
+	if (creating && state->pid == 0 && process_other_boot(state, err) <= 0)
+		return STATUS_CREATING;
+	if (!alive(state, err))
+		return STATUS_STOPPED;
+	if (creating)
+		return STATUS_CREATING;
+	return frozen(state, err) ? STATUS_PAUSED : by_program(state, err);
+}
+
+int container_look(const struct container_state *state, enum container_status *status,
+		   struct error *err)
+{
+	struct error unseen = ERROR_INIT;
+
+	*status = look(state, &unseen);
+	if (!unseen.text[0])
+		return 0;
+	*err = unseen;
+	return -1;
 }
 
 enum container_status container_status(const struct container_state *state)
 {
-	if (recorded_as(state, STATUS_STOPPED))
-		return STATUS_STOPPED;
-	if (recorded_as(state, STATUS_CREATING) && state->pid == 0 && !process_other_boot(state))
-		return STATUS_CREATING;
-	if (!alive(state))
-		return STATUS_STOPPED;
-	if (recorded_as(state, STATUS_CREATING))
-		return STATUS_CREATING;
-	if (state->cgroup_path && *state->cgroup_path && cgroup_frozen(state->cgroup_path))
-		return STATUS_PAUSED;
-	/* A start or a run that was killed in the middle could not write that the workload runs. */
-	return recorded_as(state, STATUS_CREATED) && !process_executed((pid_t)state->pid)
-		   ? STATUS_CREATED
-		   : STATUS_RUNNING;
+	struct error ignored = ERROR_INIT;
+
+	return look(state, &ignored);
 }
 
 const char *container_state_json(struct arena *arena, const struct container_state *state,

@@ -136,7 +136,7 @@ static void stop(struct supervisor *s, int sig)
 	const char *cgroup = s->launch->cgroup.path;
 	bool has_cgroup = s->launch->cgroup.dir >= 0;
 	/* By `pause`, maybe: who froze it thaws it. */
-	bool frozen_already = has_cgroup && cgroup_frozen(cgroup);
+	bool frozen_already = has_cgroup && cgroup_frozen(cgroup) > 0;
 	struct error ignored = ERROR_INIT;
 	bool frozen = !frozen_already && has_cgroup &&
 		      cgroup_freeze(cgroup, true, FREEZE_TIMEOUT_MS, &ignored) == 0;

@@ -135,6 +135,11 @@ UPDATE = ground.HERE / "update.json"
 STATES = (("running",), ("running",))
 COMMANDS = {
     "state": {"words": ("state", "c"), "after": STATES},
+    "state-paused": {"before": (("pause", "c"),), "words": ("state", "c"),
+                     "after": (("paused",), ("paused",)), "undo": (("resume", "c"),),
+                     "undo_if": None},
+    "state-stopped": {"before": (("kill", "c", "KILL"),), "words": ("state", "c"), "fresh": True,
+                      "after": (("stopped",), ("stopped",)), "ended": True},
     "list": {"words": ("list", "-f", "json"), "after": STATES},
     "ps": {"words": ("ps", "c"), "after": STATES},
     "events": {"words": ("events", "--stats", "c"), "after": STATES},

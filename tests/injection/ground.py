@@ -44,7 +44,9 @@ def become_a_bad_caller():
         libc.syscall(SYS_SIGACTION, number, ignore, None, 8)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
     os.dup2(os.open("/etc", os.O_RDONLY), 60, inheritable=True)
-    resource.setrlimit(resource.RLIMIT_CORE, (4096, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    # Below a page the kernel writes no core file into the working directory (binfmt_elf.c).
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (4095 if hard < 0 else min(4095, hard), hard))
     # Inheritable capabilities (CVE-2022-29162), through the header and data of capset(2).
     header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
     checked(libc.capget(header, data), "capget")

@@ -295,13 +295,15 @@ class Start(Create):
 
 class Command(Held, Way):
     """A command on a container that goes on, or on none: what it prints is all there or it fails.
-    fresh: each attempt needs a container of its own. after: statuses with success, with failure."""
+    fresh: each attempt needs a container of its own. after: statuses with success, with failure.
+    undo_if: undo after success, after failure, or always (None). ended: before has ended it."""
 
     def __init__(self, ground_, name, shape, config, words, *, before=(), fresh=False,
-                 after=None, undo=(), undo_if=True, gone=False, holds=True):
+                 after=None, undo=(), undo_if=True, gone=False, ended=False, holds=True):
         super().__init__(ground_, name, shape, config)
         self.words, self.before, self.fresh, self.undo = words, before, fresh, undo
         self.after, self.gone, self.holds, self.undo_if = after, gone, holds, undo_if
+        self.ended = ended or (gone and bool(before))
 
     def prepare(self):
         g = self.ground
@@ -332,8 +334,8 @@ class Command(Held, Way):
         self.ready()
 
     def normal_output(self, text):
-        """Pids, times and what is counted differ each time."""
-        return re.sub(r"\d+(\.\d+)?", "#", text)
+        """Pids, times and what is counted differ each time, and so do columns of them."""
+        return re.sub(r" +", " ", re.sub(r"\d+(\.\d+)?", "#", text))
 
     def limits(self):
         return [line for line in self.ground.look_outside("c") if ".max" in line]
@@ -345,7 +347,7 @@ class Command(Held, Way):
         for words in self.before:
             status, _, err = g.quiet(*words)
             assert status == 0, (words, err)
-        if self.before and self.gone:
+        if self.ended:
             self.wait_state("stopped")  # kill does not wait for the end
         old = self.limits() if self.name == "update" else None
         process = g.start(g.command(*self.words), point, trace)
@@ -393,7 +395,7 @@ class Command(Held, Way):
             status, _, err = g.quiet("delete", "--force", "c")
             if status:
                 raise Wrong(OTHER, "the container can not be deleted", err)
-        for words in self.undo if succeeded == self.undo_if else ():
+        for words in self.undo if self.undo_if in (succeeded, None) else ():
             status, _, err = g.quiet(*words)
             if status:
                 raise Wrong(OTHER, f"afterwards {words[0]} failed", err)

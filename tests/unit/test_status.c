@@ -24,7 +24,7 @@ static int setup(void **unused)
 	char letter;
 
 	(void)unused;
-	process_boot_id(boot);
+	assert_int_equal(process_boot_id(boot, &(struct error)ERROR_INIT), 0);
 	state = (struct container_state){.id = arena_strdup(&arena, "one"),
 					 .boot_id = arena_strdup(&arena, boot),
 					 .pid = getpid(),

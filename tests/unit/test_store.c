@@ -72,7 +72,7 @@ static void make_ours(const char *id, const char *recorded)
 	char letter;
 
 	make(id);
-	process_boot_id(boot);
+	assert_int_equal(process_boot_id(boot, &(struct error)ERROR_INIT), 0);
 	c.state.boot_id = arena_strdup(&arena, boot);
 	c.state.pid = getpid();
 	assert_int_equal(process_stat(getpid(), &c.state.start_time, &letter), 0);
