@@ -38,6 +38,7 @@ class Runtime(harness.Runsafe):
 
     def __init__(self, folder, name):
         self.name = name
+        self.under = []  # a program that runs it
         self.ours = name not in OTHERS
         super().__init__(folder, *(["--policy", name] if self.ours else []))
         if not self.ours:
@@ -45,7 +46,7 @@ class Runtime(harness.Runsafe):
         self.program = harness.RUNSAFE if self.ours else shutil.which(name)
 
     def command(self, *args):
-        return [self.program, "--root", str(self.root), "--log", str(self.log),
+        return [*self.under, self.program, "--root", str(self.root), "--log", str(self.log),
                 "--log-format", "json", *map(str, self.options), *map(str, args)]
 
     def own_copy(self):

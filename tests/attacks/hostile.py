@@ -9,6 +9,7 @@ import struct
 import subprocess
 
 import attacks
+import workload
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 # inotify(7)
@@ -90,6 +91,34 @@ def rounds(runtime, bundle, n, *options):
     results = [runtime.run(bundle, *options) for _ in range(n)]
     for result in results:
         assert result.status == 0 or result.err.strip(), result
+    return results
+
+
+def exchange(a, b):
+    if LIBC.renameat2(-100, os.fsencode(a), -100, os.fsencode(b), 2):  # AT_FDCWD, RENAME_EXCHANGE
+        raise OSError(ctypes.get_errno(), f"exchanging {a} and {b}")
+
+
+def exchanged_at_each_call(runtime, bundle, calls, a, b):
+    """No race: runs a bundle as often as the runtime makes calls of these names, and exchanges two
+    names for each other just before the first, the second ... of them. Returns the results. Of ours
+    the child alone counts, which is what looks at the container's paths."""
+    process = 1 if runtime.ours else "all"
+    report, results = runtime.folder / "report", []
+    try:
+        while not results or results[-1].reached:
+            report.unlink(missing_ok=True)
+            runtime.under = [workload.PROBES / "inject", "-r", report, "-c", calls, "-p",
+                             f"{process}:{len(results) + 1}=exchange:{a}:{b}", "--"]
+            result = runtime.run(bundle)
+            said = report.read_text()
+            result.reached = "not reached" not in said
+            if result.reached and "not exchanged" not in said:
+                exchange(a, b)
+            results.append(result)
+    finally:
+        runtime.under = []
+    assert len(results) > 5, results
     return results
 
 

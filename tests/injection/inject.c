@@ -1,17 +1,21 @@
 /*
- * Kills a runtime, or fails one of its system calls, at a chosen call of a chosen process.
+ * Kills a runtime, fails one of its system calls, or exchanges two names of files, at a chosen call
+ * of a chosen process.
  *
- *	inject [-t TRACE] [-r REPORT] [-a PID]... [-p PROCESS:CALL=ACTION]... -- COMMAND...
+ *	inject [-t TRACE] [-r REPORT] [-c NAME,...] [-a PID]... [-p PROCESS:CALL=ACTION]...
+ *	       -- COMMAND...
  *
  * It follows COMMAND and all that it makes for as long as that is the runtime: the file of COMMAND,
  * or a copy of it in memory. What executes another program (the workload, a hook) is let go. The
  * processes and threads are numbered as they come, 0 is COMMAND; -a attaches to one that is there
  * already, such as a container that waits to be started. Each one's calls are counted from 1, by
- * their entry; 0's begin with the first after its execve. ACTION, at the entry of that call:
+ * their entry; 0's begin with the first after its execve; with -c only calls of these names.
+ *PROCESS `all` counts those of all together. ACTION, at the entry of that call:
  *
  *	kill	the process dies there, and what the call would have done is not done
  *	kill:N	process N dies, wherever it is
  *	ERRNO	a name or a number: the call is not made (but close is), and returns that
+ *	exchange:A:B	the two files of these names are exchanged, and the call is made
  *
  * TRACE gets a line for each call: PROCESS CALL NAME PATH. REPORT gets "reached PROCESS CALL NAME"
  * for each point that was, or "not reached". The exit status is COMMAND's, 128+N for a signal. When
@@ -31,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_POINTS = 8, MAX_ATTACH = 8, SETTLE_MS = 3000, QUIET_LOOKS = 3 };
+enum { MAX_POINTS = 8, MAX_ATTACH = 8, SETTLE_MS = 3000, QUIET_LOOKS = 3, OF_ALL = -1 };
 
 #define OPTIONS                                                                                    \
 	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |  \
@@ -47,11 +51,12 @@ struct task {
 };
 
 struct point {
-	int process;
+	int process; /* or OF_ALL */
 	long call;
 	bool kill;
-	int victim; /* of kill */
-	int number; /* the errno, otherwise */
+	char *a, *b; /* of exchange, else NULL */
+	int victim;  /* of kill */
+	int number;  /* the errno, otherwise */
 	bool reached;
 };
 
@@ -62,6 +67,8 @@ static struct {
 	int n_points;
 	pid_t attach[MAX_ATTACH];
 	int n_attach;
+	const char *names; /* of the calls that count; NULL: each does */
+	long calls;
 	FILE *trace;
 	FILE *report;
 	pid_t command;
@@ -106,7 +113,8 @@ static bool calls_matter(const struct task *task)
 	if (all.trace || task->failing || task->calls == 0)
 		return true;
 	for (int i = 0; i < all.n_points; i++) {
-		if (all.points[i].process == task->number && !all.points[i].reached)
+		const struct point *p = &all.points[i];
+		if ((p->process == task->number || p->process == OF_ALL) && !p->reached)
 			return true;
 	}
 	return false;
@@ -147,6 +155,11 @@ static bool at_point(struct task *task, struct point *point, const char *name)
 		fprintf(all.report, "reached %d %ld %s\n", own, point->call, name);
 		(void)fflush(all.report);
 	}
+	if (point->a) {
+		if (!inject_exchange(point->a, point->b) && all.report)
+			fprintf(all.report, "not exchanged: %s\n", strerror(errno));
+		return true;
+	}
 	if (!point->kill) {
 		task->failing = true;
 		task->result = -point->number;
@@ -161,13 +174,26 @@ static bool at_point(struct task *task, struct point *point, const char *name)
 	return true;
 }
 
+static bool is_at(const struct point *point, const struct task *task)
+{
+	if (point->process == OF_ALL)
+		return point->call == all.calls;
+	return point->process == task->number && point->call == task->calls;
+}
+
 static void entered(int number, const struct __ptrace_syscall_info *info)
 {
 	struct task *task = &all.tasks[number];
 	char *name = inject_call_name(info);
 	bool goes_on = true;
 
+	if (all.names && !inject_is_listed(all.names, name)) {
+		free(name);
+		resume(task, 0);
+		return;
+	}
 	task->calls++;
+	all.calls++;
 	if (all.trace) {
 		fprintf(all.trace, "%d %ld %s ", number, task->calls, name);
 		inject_print_path(all.trace, task->pid, name, info);
@@ -176,7 +202,7 @@ static void entered(int number, const struct __ptrace_syscall_info *info)
 	}
 	for (int i = 0; goes_on && i < all.n_points; i++) {
 		struct point *p = &all.points[i];
-		if (!p->reached && p->process == number && p->call == task->calls)
+		if (!p->reached && is_at(p, task))
 			goes_on = at_point(task, p, name);
 		task = &all.tasks[number]; /* the table may have grown */
 	}
@@ -400,22 +426,29 @@ static void start(char **argv)
 }
 
 /* PROCESS:CALL=ACTION */
-static bool parse_point(const char *text)
+static bool parse_point(char *text)
 {
 	struct point *p = &all.points[all.n_points];
 	char *end;
 
 	if (all.n_points == MAX_POINTS)
 		return false;
-	p->process = (int)strtol(text, &end, 10);
+	p->process = strncmp(text, "all", 3) == 0 ? OF_ALL : (int)strtol(text, &end, 10);
+	if (p->process == OF_ALL)
+		end = text + 3;
 	if (end == text || *end != ':')
 		return false;
 	const char *call = end + 1;
 	p->call = strtol(call, &end, 10);
 	if (end == call || *end != '=')
 		return false;
-	const char *action = end + 1;
+	char *action = end + 1;
 	all.n_points++;
+	if (strncmp(action, "exchange:", 9) == 0) {
+		p->b = action + 9;
+		p->a = strsep(&p->b, ":");
+		return p->b;
+	}
 	p->kill = strncmp(action, "kill", 4) == 0;
 	if (!p->kill) {
 		p->number = inject_errno(action);
@@ -438,11 +471,13 @@ static bool parse(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "+t:r:a:p:")) != -1) {
+	while ((option = getopt(argc, argv, "+t:r:c:a:p:")) != -1) {
 		if (option == 't')
 			all.trace = output(optarg);
 		else if (option == 'r')
 			all.report = output(optarg);
+		else if (option == 'c')
+			all.names = optarg;
 		else if (option == 'a' && all.n_attach < MAX_ATTACH)
 			all.attach[all.n_attach++] = (pid_t)strtol(optarg, NULL, 10);
 		else if (option != 'p' || !parse_point(optarg))
@@ -457,8 +492,9 @@ int main(int argc, char **argv)
 	bool reached = false;
 
 	if (!parse(argc, argv)) {
-		fprintf(stderr, "usage: inject [-t TRACE] [-r REPORT] [-a PID]... "
-				"[-p PROCESS:CALL=kill|kill:PROCESS|ERRNO]... -- COMMAND...\n");
+		fprintf(stderr, "usage: inject [-t TRACE] [-r REPORT] [-c NAME,...] [-a PID]... "
+				"[-p PROCESS:CALL=kill|kill:PROCESS|ERRNO|exchange:A:B]... "
+				"-- COMMAND...\n");
 		return 125;
 	}
 	start(argv + optind);

@@ -23,6 +23,12 @@ void inject_print_path(FILE *out, pid_t pid, const char *name,
 /* The letter of /proc/PID/stat; 0: it is gone. */
 char inject_task_state(pid_t pid);
 
+/* Whether name is among the names of a list with commas. */
+bool inject_is_listed(const char *list, const char *name);
+
+/* Exchanges two names of files for each other; false: errno says why not. */
+bool inject_exchange(const char *a, const char *b);
+
 /* A name or a number; -1: neither. */
 int inject_errno(const char *text);
 

@@ -137,6 +137,22 @@ char inject_task_state(pid_t pid)
 	return (char)(end && end[1] ? end[2] : 0);
 }
 
+bool inject_is_listed(const char *list, const char *name)
+{
+	const size_t n = strlen(name);
+
+	for (; *list; list += strcspn(list, ","), list += *list == ',') {
+		if (strncmp(list, name, n) == 0 && (list[n] == ',' || !list[n]))
+			return true;
+	}
+	return false;
+}
+
+bool inject_exchange(const char *a, const char *b)
+{
+	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
+}
+
 int inject_errno(const char *text)
 {
 	char *end;
