@@ -73,6 +73,21 @@ static int own_path(struct child *child, struct error *err)
 	return -1;
 }
 
+/*
+ * Where the scratch goes away together with the old root: over its /proc. Over that root itself it
+ * would have to be taken away on its own, and each such umount2(2) waits for all processors (RCU).
+ * -1: there it has to go, as hooks may need /proc, or there is none.
+ */
+static int place_aside(struct child *child)
+{
+	const struct plan *plan = child->plan;
+	const bool hooks = plan->prestart.n + plan->create_runtime.n + plan->create_container.n > 0;
+	const int aside = hooks ? -1 : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	child->scratch_over_root = aside < 0;
+	return aside;
+}
+
 /* The rootfs comes as a detached clone of what the plan checked. */
 int step_rootfs(struct child *child, struct error *err)
 {
@@ -86,7 +101,8 @@ int step_rootfs(struct child *child, struct error *err)
 		point = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (point < 0)
 		return error_errno(err, errno, "opening the old root");
-	if (make_scratch(child, point, err) < 0)
+	cleanup_fd int aside = child->at_own_path ? -1 : place_aside(child);
+	if (make_scratch(child, aside < 0 ? point : aside, err) < 0)
 		return -1;
 	if (sys_move_mount(plan->rootfs_tree, child->at_own_path ? child->scratch : point) < 0)
 		return error_errno(err, errno, "attaching %s", plan->rootfs_path);

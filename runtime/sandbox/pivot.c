@@ -95,7 +95,7 @@ int step_pivot_root(struct child *child, struct error *err)
 					   "ramfs, use --no-pivot)");
 		/* The old root lies over the new one now, and our scratch over or inside that. */
 		if (umount2(".", MNT_DETACH) < 0 ||
-		    (!child->at_own_path && umount2(".", MNT_DETACH) < 0))
+		    (child->scratch_over_root && umount2(".", MNT_DETACH) < 0))
 			return error_errno(err, errno, "taking the host's root away");
 	}
 	if (chdir("/") < 0)

@@ -45,8 +45,9 @@ struct child {
 						write them for us, else -1 */
 	bool at_own_path; /* rootfs and scratch lie on the rootfs's own path, else over the old root
 			   */
-	bool inside;	  /* exec: seen in the container's pid namespace */
-	char program[4096]; /* what will be executed, resolved */
+	bool scratch_over_root; /* it has to be taken away before the old root can be */
+	bool inside;		/* exec: seen in the container's pid namespace */
+	char program[4096];	/* what will be executed, resolved */
 };
 
 /* One step; on failure it says on what and why in err, and the walk ends. */
