@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import re
 import shlex
 import shutil
 import signal
@@ -27,6 +28,7 @@ def hostile(runtime, victim, probe_program, secret, *capabilities):
 
 
 ROUNDS = 24  # a runtime that is visible while it still is on the host lost within 3
+MOST = 200   # until he met it once, on a busy machine
 
 
 @pytest.mark.attack("CVE-2016-9962", "the container's root, with ptrace rights, takes the process "
@@ -35,10 +37,17 @@ ROUNDS = 24  # a runtime that is visible while it still is on the host lost with
 @pytest.mark.parametrize("rights", [[], ["CAP_SYS_PTRACE"]], ids=["usual", "ptrace"])
 def test_the_joiner_is_taken_by_the_containers_root(runtime, victim, probe_program, secret, rights):
     name = hostile(runtime, victim, probe_program, secret, *rights)
-    for _ in range(ROUNDS):
-        assert runtime("exec", name, "/bin/true").status == 0
-    out = runtime.output(name)
-    assert "NEW" in out
+    for number in range(MOST):
+        try:
+            assert runtime("exec", name, "/bin/true", timeout=30).status == 0
+        except subprocess.TimeoutExpired:
+            escaped(True, "exec hangs in his hands")
+        out = runtime.output(name)
+        # Those that were the workload already when he saw them prove nothing.
+        met = set(re.findall("^NEW (.+)", out, re.MULTILINE)) - {"true"}
+        if met and number + 1 >= ROUNDS:
+            break
+    assert met, f"he never met the runtime: {out}"
     for word in ("SECRET", "DESCRIPTOR", "RIGHTS"):
         found = [line for line in out.splitlines() if line.startswith(word)]
         escaped(found, "; ".join(found))

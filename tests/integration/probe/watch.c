@@ -3,7 +3,8 @@
  * pid namespace and tries to get hold of each while it still is the runtime: its root, its working
  * directory, its descriptors, its memory. Static, since a container's rootfs has no library.
  *
- * Usage: watch SECRET, a path of the host's. Says "up", then for each process "NEW", and:
+ * Usage: watch SECRET, a path of the host's. Says "up", then for each process "NEW NAME", the name
+ * that it had when it was first seen (a process of the runtime's has that one's), and:
  *   SECRET by WAY    it has read the file of the host
  *   DESCRIPTOR TEXT  the process has something open that is no pipe, socket, terminal or /dev/null
  *   RIGHTS by WAY    it has the process's memory or traces it, and that has rights of its own
@@ -185,7 +186,8 @@ static void take_stopped(void)
 		try_link(pid, "root");
 		try_link(pid, "cwd");
 		try_descriptors(pid);
-		(void)ptrace(PTRACE_DETACH, number, 0, 0);
+		/* With the signal that it was about to get. */
+		(void)ptrace(PTRACE_DETACH, number, 0, (long)(status >> 16 ? 0 : WSTOPSIG(status)));
 	}
 }
 
@@ -213,9 +215,23 @@ static void see_program(const char *pid)
 	say("SAW", slash ? slash + 1 : target);
 }
 
+/* Everybody may read it. Whoever ends in between has none. */
+static void see_name(const char *pid)
+{
+	char path[64], name[32];
+
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
+	if (fd >= 0)
+		close(fd);
+	name[n > 0 ? n - 1 : 0] = '\0';
+	say("NEW", name);
+}
+
 static void attack(const char *pid, int kind)
 {
-	say("NEW", "");
+	see_name(pid);
 	for (int i = 0; i < ROUNDS && kill(number_of(pid), 0) == 0; i++) {
 		take_stopped();
 		/* Each time another one first: the time is short. */
