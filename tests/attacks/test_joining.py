@@ -56,18 +56,19 @@ def test_the_joiner_is_taken_by_the_containers_root(runtime, victim, probe_progr
 # --- what exec finds in a container that its root has changed
 
 TRAPS = {
-    "a mount over the root": "mount -t tmpfs none / && echo done",
-    "another mount namespace": "exec unshare -m sh -c 'mount -t tmpfs none /opt; echo done; "
-                               "exec sleep 1000'",
+    "a mount over the root": "mount -t tmpfs none / && echo taken",
+    "another mount namespace": "unshare -m true && exec unshare -m sh -c 'mount -t tmpfs none /opt && "
+                               "echo taken || echo refused; exec sleep 1000'",
     "a root of its own": "mkdir -p /jail/bin && cp /bin/busybox /jail/bin/ && cp /bin/busybox /jail/bin/sh"
-                         " && ln -s busybox /jail/bin/sleep && exec chroot /jail /bin/sh -c 'echo done; "
-                         "exec /bin/sleep 1000'",
+                         " && ln -s busybox /jail/bin/sleep && chroot /jail /bin/sleep 0 && exec chroot /jail "
+                         "/bin/sh -c 'echo taken; exec /bin/sleep 1000'",
     "a false /proc": "mount -t tmpfs none /proc && mkdir -p /proc/self/fd /proc/1 /proc/self/attr && "
-                     "ln -s / /proc/1/root && echo done",
-    "the /proc of another pid namespace": "exec unshare -p -f sh -c 'mount -t proc none /proc; echo done;"
-                                          " exec sleep 1000'",
+                     "ln -s / /proc/1/root && echo taken",
+    "the /proc of another pid namespace": "unshare -p -f true && exec unshare -p -f sh -c 'mount -t "
+                                          "proc none /proc && echo taken || echo refused; exec sleep 1000'",
     "pivot_root": "mkdir -p /new && mount -t tmpfs none /new && mkdir -p /new/old /new/bin && "
-                  "cp /bin/busybox /new/bin/sh && pivot_root /new /new/old && echo done",
+                  "cp /bin/busybox /new/bin/sh && cp /bin/busybox /new/bin/sleep && "
+                  "pivot_root /new /new/old && echo taken",
 }
 
 
@@ -78,11 +79,13 @@ TRAPS = {
 def test_exec_into_a_root_that_was_exchanged(runtime, victim, secret, trap):
     for names in victim.config["process"]["capabilities"].values():
         names.append("CAP_SYS_ADMIN")
-    name = runtime.create(victim.sh(f"{TRAPS[trap]} || echo done; sleep 1000"))
+    name = runtime.create(victim.sh(f"{TRAPS[trap]} || echo refused; sleep 1000"))
     assert runtime("exec", name, "/bin/true").status == 0
     runtime.start(name)
-    assert harness.wait_for(lambda: "done" in runtime.output(name) or
-                            runtime.status(name) == "stopped")
+    assert harness.wait_for(lambda: {"taken", "refused"} & set(runtime.output(name).split()))
+    # `default` has taken his rights away; where he keeps them, it is he who sets the trap.
+    assert ("taken" in runtime.output(name)) == (runtime.name != "default"), runtime.output(name)
+    assert runtime.status(name) == "running"
     for program in ("/bin/cat", "/proc/1/root/bin/cat", "../../../../bin/cat"):
         for path in (secret, f"/proc/1/root{secret}", f"../../../../../..{secret}"):
             done = runtime("exec", name, program, str(path), timeout=40)
@@ -90,12 +93,12 @@ def test_exec_into_a_root_that_was_exchanged(runtime, victim, secret, trap):
 
 
 FILES = {
-    "fifo": "rm -f {}; mkfifo {}", "device": "rm -f {}; mknod {} c 1 5",
-    "terminal": "rm -f {}; ln -s /dev/tty {}",
-    "directory": "rm -f {}; mkdir {}", "loop": "rm -f {}; ln -s {} {}",
-    "kernel log": "rm -f {}; ln -s /proc/kmsg {}", "the host by /proc": "rm -f {}; "
+    "fifo": "rm -f {} && mkfifo {}", "device": "rm -f {} && mknod {} c 1 5",
+    "terminal": "rm -f {} && ln -s /dev/tty {}",
+    "directory": "rm -f {} && mkdir {}", "loop": "rm -f {} && ln -s {} {}",
+    "kernel log": "rm -f {} && ln -s /proc/kmsg {}", "the host by /proc": "rm -f {} && "
     "ln -s /proc/1/root/../../../../../../..SECRET {}",
-    "endless": "rm -f {}; yes x:x:1:1:x:/:/bin/sh | head -c 20000000 >{}",
+    "endless": "rm -f {} && yes x:x:1:1:x:/:/bin/sh | head -c 20000000 >{}",
 }
 
 
@@ -104,11 +107,13 @@ FILES = {
                     "looked at by a descriptor that does not open; only regular files of a disk, 4 MiB")
 @pytest.mark.parametrize("kind", FILES)
 def test_exec_reads_identity_files_of_the_attacker(runtime, victim, secret, kind):
-    change = " ; ".join(FILES[kind].replace("{}", f"/etc/{file}").replace("SECRET", str(secret))
+    change = " && ".join(FILES[kind].replace("{}", f"/etc/{file}").replace("SECRET", str(secret))
                         for file in ("passwd", "group"))
-    name = runtime.create(victim.sh(f"{change}; echo done; sleep 1000"))
+    name = runtime.create(victim.sh(f"{change} && echo taken || echo refused; sleep 1000"))
     runtime.start(name)
-    assert harness.wait_for(lambda: "done" in runtime.output(name))
+    assert harness.wait_for(lambda: {"taken", "refused"} & set(runtime.output(name).split()))
+    # `default` has a rootfs that he can not write to.
+    assert ("taken" in runtime.output(name)) == (runtime.name != "default"), runtime.output(name)
     try:
         done = runtime("exec", name, "/bin/sh", "-c", "echo ran; echo $HOME", timeout=40)
     except subprocess.TimeoutExpired:
