@@ -55,8 +55,8 @@ $(INJECT): $(wildcard tests/injection/*.c tests/injection/*.h)
 # the tests that need them are skipped and say so.
 check-native: all probes check-unit
 	@rm -f $(BUILD)/results/conformance
-	@RUNSAFE_PROBES=$(abspath $(BUILD))/tests tests/integration/native \
-		$(BUILD)/results/integration $(if $(K),-k '$(K)') $(PYTEST); \
+	@RUNSAFE='$(abspath $(RUNSAFE))' RUNSAFE_PROBES=$(abspath $(BUILD))/tests \
+		tests/integration/native $(BUILD)/results/integration $(if $(K),-k '$(K)') $(PYTEST); \
 		tests/sum $(BUILD)/results
 
 check:
@@ -73,6 +73,22 @@ check-engines: all
 	@tests/install-deps build test vm
 	@RUNSAFE_BESIDE=$(BESIDE) tests/engines/check $(KERNEL) $(BUILD)/results $(if $(K),-k '$(K)') \
 		$(PYTEST)
+
+# What the commands take beside crun, runc and what the kernel alone takes (tests/bench/floor.c):
+# make bench ROUNDS=50 CASES='run exec'. Figures and a plot are left in build/bench/results.
+BENCH_TOOLS := $(addprefix $(BUILD)/bench/,floor timer calls)
+$(BUILD)/bench/timer $(BUILD)/bench/calls: BENCH_FLAGS := -static
+$(BENCH_TOOLS): $(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(dir $@)
+	$(call say,CC,$<)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O2 $(WARNINGS) $(BENCH_FLAGS) -o $@ $<
+
+.PHONY: bench
+bench:
+	@tests/install-deps build bench
+	@$(MAKE) -s all $(BENCH_TOOLS)
+	@RUNSAFE='$(RUNSAFE)' tests/bench/run $(BUILD)/bench $(BUILD)/bench/results $(or $(ROUNDS),50) \
+		$(CASES)
 
 # Times of docker run and podman run of /bin/true beside crun and runc: make bench-engines ROUNDS=30
 .PHONY: bench-engines
