@@ -90,6 +90,15 @@ bench:
 	@RUNSAFE='$(RUNSAFE)' tests/bench/run $(BUILD)/bench $(BUILD)/bench/results $(or $(ROUNDS),50) \
 		$(CASES)
 
+# What only shows under real controllers, in the virtual machine: the smallest memory.max, docker run,
+# podman run.
+.PHONY: bench-machine
+bench-machine:
+	@tests/install-deps build test vm bench
+	@$(MAKE) -s all $(BENCH_TOOLS)
+	@RUNSAFE='$(RUNSAFE)' tests/bench/machine $(BUILD)/bench $(BUILD)/bench/results-machine \
+		$(or $(ROUNDS),10) $(CASES)
+
 # Times of docker run and podman run of /bin/true beside crun and runc: make bench-engines ROUNDS=30
 .PHONY: bench-engines
 bench-engines: all

@@ -1,12 +1,13 @@
 """The cases of the bench. Each says who takes part, what one round of one contestant is, and what its
 figures are called and shall be; tests/bench/driver does the rounds."""
 
+import json
 import re
 import shutil
 import subprocess
 from typing import NamedTuple
 
-from ground import Failed, Floor, WORK, ended, sweep, timed
+from ground import CGROUPS, Failed, Floor, WORK, ended, sweep, timed
 
 
 class Figure(NamedTuple):
@@ -37,6 +38,9 @@ class Case:
 
     def rounds(self, asked):
         return asked
+
+    def missing(self):
+        """What this machine lacks for it."""
 
     def ready(self, who, stage):
         """Makes a contestant ready for the rounds of a stage."""
@@ -188,12 +192,13 @@ class Syscalls(Case):
                "syscalls-docker": Figure("system calls of run, Docker's config.json", "calls")}
     warm_up = 0
 
+    def missing(self):
+        return None if shutil.which("strace") else "there is no strace"
+
     def rounds(self, asked):
         return 3
 
     def once(self, who):
-        if not shutil.which("strace"):
-            raise Failed("there is no strace")
         return {"syscalls": self.count(who, "bare"), "syscalls-docker": self.count(who, "docker")}
 
     def count(self, who, bundle):
@@ -224,5 +229,47 @@ class Calls(Case):
         return dict(zip(self.figures, map(float, done.stdout.split())))
 
 
+class Memory(Case):
+    """smallest memory.max in which /bin/true still runs"""
+
+    figures = {"memory": Figure("smallest memory.max in which /bin/true still runs", "KiB", crun=1.0)}
+    warm_up = 0
+    with_floor = False
+    STEP = 32
+
+    def missing(self):
+        if "memory" not in (CGROUPS / "cgroup.controllers").read_text().split():
+            return "there is no memory controller here (make bench-machine has one)"
+        return None
+
+    def rounds(self, asked):
+        return min(asked, 3)
+
+    def once(self, who):
+        fails, runs = 0, 64 * 1024
+        if not self.runs(who, runs):
+            raise Failed(f"not even {runs} KiB are enough")
+        while runs - fails > self.STEP:
+            middle = (runs + fails) // 2 // self.STEP * self.STEP
+            if self.runs(who, middle):
+                runs = middle
+            else:
+                fails = middle
+        return {"memory": runs}
+
+    def runs(self, who, kib):
+        path = self.bundles["limited"] / "config.json"
+        config = json.loads(path.read_text())
+        config["linux"]["resources"]["memory"] = {"limit": kib * 1024, "swap": kib * 1024}
+        path.write_text(json.dumps(config))
+        try:
+            timed(who.run(self.bundles["limited"]))
+            return True
+        except Failed:
+            subprocess.run(list(map(str, who.words("delete", "-f", who.id))), capture_output=True)
+            return False
+
+
 CASES = {"run": Run, "docker": Docker, "first": First, "steps": Steps, "exec": Exec,
-         "state": State, "list": List, "many": Many, "syscalls": Syscalls, "calls": Calls}
+         "state": State, "list": List, "many": Many, "syscalls": Syscalls, "calls": Calls,
+         "memory": Memory}
