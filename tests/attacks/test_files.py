@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 import harness
+import hostile
 from attacks import escaped
 
 
@@ -220,10 +221,15 @@ def test_identity_files_without_an_end(runtime, victim, path, kind):
     else:
         os.mknod(place, 0o666 | 0o020000, os.makedev(1, 5))  # /dev/zero
     victim.args("/bin/echo", "ran").set("process.env", ["PATH=/bin"])  # no HOME: it is looked up
+    watch = hostile.Watch(place)
     try:
         result = runtime.run(victim, timeout=20, preexec_fn=None if runtime.ours else bounded)
     except subprocess.TimeoutExpired:
         escaped(True, f"waits forever, with a {kind} as /{path}")
+    # It reads no more than 4 MiB, and waits for nothing: that alone is not the promise.
+    opened = any("opened" in done for done in watch.seen())
+    watch.close()
+    escaped(opened and runtime.ours, f"opened a {kind} of the image")
     assert result.out == "ran\n" or "user" in result.err and not runtime.ours, result
 
 
