@@ -174,7 +174,7 @@ static int go(struct launch *l, const struct exec_options *exec, struct error *e
 		l->wrote_pid_file = result == 0;
 	}
 	if (result == 0 && !exec->detach)
-		result = supervise_begin(l, err);
+		result = supervise_begin(l, err) < 0 ? -1 : launch_give_up(l, err);
 	if (interrupt_check(err) < 0)
 		result = -1;
 	interrupt_end();

@@ -14,6 +14,8 @@
  * away what others own below its cgroup or its state. */
 #define RUN_NEEDS  (BIT(CAP_KILL) | BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_OVERRIDE))
 #define EXEC_NEEDS BIT(CAP_KILL)
+/* To take the pid file of a process that could not be executed out of whosever folder. */
+#define EXEC_PID_FILE_NEEDS (EXEC_NEEDS | BIT(CAP_DAC_OVERRIDE))
 
 static int keep_capabilities(uint64_t needed, struct error *err)
 {
@@ -43,7 +45,7 @@ static int keep_capabilities(uint64_t needed, struct error *err)
 	return 0;
 }
 
-static void close_unused(struct launch *l)
+void launch_close_unused(struct launch *l)
 {
 	int proc = -1;
 
@@ -66,8 +68,11 @@ static void close_unused(struct launch *l)
 int launch_give_up(struct launch *l, struct error *err)
 {
 	const bool deletes = l->create;
+	const uint64_t exec_needs = l->wrote_pid_file ? EXEC_PID_FILE_NEEDS : EXEC_NEEDS;
 
-	close_unused(l);
+	if (l->gave_up)
+		return 0;
+	l->gave_up = true;
 	/* No core dump of what config.json says, no ptrace(2) by who has the same uid. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return error_errno(err, errno, "closing itself to other processes");
@@ -76,5 +81,5 @@ int launch_give_up(struct launch *l, struct error *err)
 	if (deletes && (l->container.state.config.hooks.poststop.n > 0 ||
 			l->options->driver == CGROUP_DRIVER_SYSTEMD))
 		return 0;
-	return keep_capabilities(deletes ? RUN_NEEDS : EXEC_NEEDS, err);
+	return keep_capabilities(deletes ? RUN_NEEDS : exec_needs, err);
 }

@@ -31,6 +31,7 @@ struct launch {
 	int signals;		  /* supervise_begin()'s signalfd(2), or -1 */
 	uid_t caller;		  /* before the runtime entered a user namespace */
 	bool wrote_pid_file;
+	bool gave_up;	  /* launch_give_up() */
 	bool hooks_began; /* from then on a failure runs the poststop hooks */
 };
 
@@ -182,10 +183,14 @@ int supervise_begin(struct launch *launch, struct error *err);
  * away. */
 int supervise(struct launch *launch, int *status, struct error *err);
 
-/* give_up.c, for supervise(): closes descriptors, drops capabilities and closes this process to
- * others, but for what watching, and in run deleting, still needs. Returns 0, or -1 with err set.
+/*
+ * give_up.c: drops capabilities and closes this process to others, but for what watching, and in
+ * run deleting, still needs; the second time it does nothing. Before the gate opens, where nothing
+ * later needs more: a failure is none of a workload that runs then. Returns 0, or -1 with err set.
  */
 int launch_give_up(struct launch *launch, struct error *err);
+/* For supervise(): what the gate was the last to need. */
+void launch_close_unused(struct launch *launch);
 
 /* terminal.c: the caller's terminal in raw mode, and the bytes between it and the container's. */
 struct terminal {

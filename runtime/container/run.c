@@ -7,6 +7,15 @@
 #include "start.h"
 #include "store.h"
 
+/* Hooks are the administrator's programs and get what the caller had: with those of poststart it
+ * gives up after them. */
+static int begin_watching(struct launch *l, struct error *err)
+{
+	if (supervise_begin(l, err) < 0)
+		return -1;
+	return l->config.hooks.poststart.n ? 0 : launch_give_up(l, err);
+}
+
 static int go(struct launch *l, struct error *err)
 {
 	if (launch_go(l, PLAN_GATE_SOCKET, err) < 0)
@@ -14,7 +23,7 @@ static int go(struct launch *l, struct error *err)
 	l->hooks_began = true; /* whatever happens now, poststop follows */
 	l->notify_socket = notify_socket_open(l->container.dir, err);
 	bool begun = (l->notify_socket >= 0 || !err->text[0]) &&
-		     (l->create->detach || supervise_begin(l, err) == 0);
+		     (l->create->detach || begin_watching(l, err) == 0);
 	bool interrupted = interrupt_check(err) < 0;
 	interrupt_end();
 	if (!begun || interrupted ||

@@ -18,6 +18,7 @@
 #include "process.h"
 
 #define FREEZE_TIMEOUT_MS 2000
+#define KILL_TIMEOUT_MS	  10000
 /* How often we look, from the background, for the foreground: the shell's fg of a job that runs
  * sends no signal. */
 #define BACKGROUND_MS 200
@@ -274,12 +275,20 @@ static int wait_for_end(struct supervisor *s, struct error *err)
 	return 0;
 }
 
+/* Who can not watch it any more leaves nothing that runs. */
+static void end_workload(const struct launch *l)
+{
+	if (process_signal(l->sandbox.pidfd, SIGKILL) == 0)
+		(void)process_wait(l->sandbox.pidfd, KILL_TIMEOUT_MS);
+}
+
 int supervise(struct launch *l, int *status, struct error *err)
 {
 	struct supervisor s = {.launch = l};
 
+	launch_close_unused(l);
 	if (launch_give_up(l, err) < 0) {
-		(void)process_signal(l->sandbox.pidfd, SIGKILL);
+		end_workload(l);
 		return -1;
 	}
 	terminal_open(&s.terminal, relayed(l));
@@ -288,8 +297,10 @@ int supervise(struct launch *l, int *status, struct error *err)
 	s.terminal.context = &s;
 	int result = wait_for_end(&s, err);
 	terminal_close(&s.terminal, l->signals);
-	if (result < 0)
+	if (result < 0) {
+		end_workload(l);
 		return -1;
+	}
 	if (WIFSIGNALED(s.status))
 		*status = 128 + (s.fatal ? s.fatal : WTERMSIG(s.status));
 	else

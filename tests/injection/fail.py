@@ -20,6 +20,7 @@ import pathlib
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -336,8 +337,16 @@ def choose_runtime(given):
     return Runtime(os.environ["RUNSAFE"], options)
 
 
+def end_all(*_):
+    """Also in the workers, which clean up."""
+    for process in multiprocessing.active_children():
+        process.terminate()
+    sys.exit(1)
+
+
 def main():
     given = arguments()
+    signal.signal(signal.SIGTERM, end_all)
     runtime = choose_runtime(given.runtime)
     programs = {runtime.name: runtime.path, "inject": os.environ["INJECT"],
                 "readback": os.environ["READBACK"]}

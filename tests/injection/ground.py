@@ -284,6 +284,8 @@ class Ground:
 
 def wait_end(process, seconds=LIMIT):
     """The exit status; None when it hangs."""
+    if process.returncode is not None:
+        return process.returncode
     pidfd = os.pidfd_open(process.pid)
     try:
         ready = select.select([pidfd], [], [], seconds)[0]

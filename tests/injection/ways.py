@@ -1,8 +1,11 @@
 """The commands of a runtime, each as one way to try a failing system call: what it begins with,
 what must be true afterwards."""
 
+import contextlib
+import os
 import pathlib
 import re
+import select
 import signal
 import time
 
@@ -13,6 +16,7 @@ CLEAN, FULL = "failed cleanly", "ran fully protected"
 LESS, LEFT, OTHER = "ran with less", "left something behind", "neither"
 CRASHES = {128 + int(s) for s in (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL,
                                   signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP, signal.SIGPIPE)}
+AFTERWARDS = 0.02  # seconds that a command has to fail in, once its workload is seen to run
 READBACK = ["/readback", "-s", str(STATUS)]
 
 
@@ -134,7 +138,10 @@ class Run(Way):
         out = ground.read_to_end(process.stdout)
         complete = out.endswith("END\n")
         outside = g.look_outside("c") if complete else []
+        self.left_running = complete and self.leaves_it_running(process, point)
         done = self.end(process, out)
+        if complete and done.status != self.status:  # it was ended meanwhile
+            outside = [line for line in self.expected or [] if line.startswith("outside: ")]
         if learn:
             assert complete and done.status == self.status, (done.status, done.err, out[-500:])
             return g.normal(out) + outside
@@ -144,7 +151,9 @@ class Run(Way):
             self.compare(out, complete, outside)
         self.check_end(done)
         self.nothing_left()
-        self.still_there()
+        self.nobody_left()
+        if self.left_running:
+            raise Wrong(LEFT, "the command failed, and the workload ran on", done.err)
         if point and not done.reached:
             return None
         if done.status == self.status:
@@ -153,7 +162,29 @@ class Run(Way):
             return FULL
         return CLEAN
 
-    def still_there(self):
+    def leaves_it_running(self, process, point):
+        """Whether the command has ended before the workload, which waits for its stdin. Most have
+        failed long ago, if at all: only what fails later needs a moment."""
+        if not point:
+            return False
+        pidfd = os.pidfd_open(process.pid)
+        try:
+            late = not self.ground.report.exists() or not self.ground.report.stat().st_size
+            if not select.select([pidfd], [], [], AFTERWARDS if late else 0)[0]:
+                return False
+        finally:
+            os.close(pidfd)
+        process.wait()  # before children() takes it
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            with contextlib.suppress(Wrong):
+                self.nobody_left()
+                if not self.ground.children():
+                    return False
+            time.sleep(0.005)
+        return True
+
+    def nobody_left(self):
         pass
 
 
@@ -198,7 +229,7 @@ class Exec(Held, Run):
         self.once(None)
         self.ground.remember()
 
-    def still_there(self):
+    def nobody_left(self):
         """In its pid namespace the first process is everybody's parent in the end."""
         held, cgroup = self.ground.held, self.ground.cgroup("c")
         procs = pathlib.Path(f"/proc/{held}/task/{held}/children").read_text().split()

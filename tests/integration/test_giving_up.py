@@ -191,3 +191,13 @@ def test_poststop_hooks_have_what_the_caller_had(runsafe, bundle, foreground, fo
     found = dict(line.split(":\t") for line in (folder / "caps").read_text().splitlines())
     assert {key: found[key] for key in ("CapEff", "CapBnd")} == \
         {key: own[key] for key in ("CapEff", "CapBnd")}
+
+
+def test_a_failed_exec_takes_its_pid_file_out_of_anybodys_folder(runsafe, bundle, folder):
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, 1234, 1234)
+    name = runsafe.running(bundle)
+    runsafe.fails("exec", "--pid-file", theirs / "pid", name, "/etc", words=["is a directory"],
+                  status=126)
+    assert not os.listdir(theirs)
