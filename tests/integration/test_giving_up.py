@@ -197,7 +197,8 @@ def test_a_failed_exec_takes_its_pid_file_out_of_anybodys_folder(runsafe, bundle
     theirs = folder / "theirs"
     theirs.mkdir()
     os.chown(theirs, 1234, 1234)
+    bundle.file("opt/garbage", "\x7fELF\x01\x01", 0o755)
     name = runsafe.running(bundle)
-    runsafe.fails("exec", "--pid-file", theirs / "pid", name, "/etc", words=["is a directory"],
-                  status=126)
+    runsafe.fails("exec", "--pid-file", theirs / "pid", name, "/opt/garbage",
+                  words=["exec format error"], status=126)
     assert not os.listdir(theirs)
