@@ -53,7 +53,12 @@ def against(result, key, who):
 def header(result):
     return (f"runsafe {result['runsafe']} beside {', '.join(result['contestants'][2:])}\n"
             f"{result['date']}, Linux {result['kernel']}, {result['processors']} x "
-            f"{result['processor']}, load {result['load'][0]}; {result['rounds']} rounds")
+            f"{result['processor']}, load {result['load'][0]}; {result['rounds']} rounds"
+            f"{realtime(result)}")
+
+
+def realtime(result):
+    return ", before other programs (chrt -r 1)" if result["realtime"] else ""
 
 
 def table(result, key):
@@ -143,7 +148,7 @@ def markdown(result):
     names = result["contestants"]
     lines = [f"runsafe {result['runsafe']}, {result['date']}, Linux {result['kernel']}, "
              f"{result['processors']} x {result['processor']}, load {' to '.join(result['load'])}, "
-             f"{result['rounds']} rounds.", "",
+             f"{result['rounds']} rounds{realtime(result)}.", "",
              "| | unit | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
     for figure in result["figures"].values():
         lines.append(f"| {figure['title']} | {figure['unit']} | "
