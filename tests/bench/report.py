@@ -142,6 +142,15 @@ def ratio_cell(figure, who, other, goal):
     return f"{ratio:.2f}" if goal is None or ratio <= goal else f"**{ratio:.2f}**"
 
 
+def most(figure):
+    """A goal in the figure's own unit, and what came of it."""
+    if figure["most"] is None:
+        return ""
+    found = [f"**{short(value)}**" if value > figure["most"] else short(value)
+             for value in (statistics.median(figure["values"][who]) for who in OURS)]
+    return f" (at most {short(figure['most'])} {figure['unit']}: {', '.join(found)})"
+
+
 def markdown(result):
     """The table: medians with quartiles, then ratios pair by pair; bold where a goal is missed."""
     crun = reference(result, "crun")
@@ -150,14 +159,15 @@ def markdown(result):
              f"{result['processors']} x {result['processor']}, load {' to '.join(result['load'])}, "
              f"{result['rounds']} rounds{realtime(result)}.", "",
              "| | unit | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
-    for figure in result["figures"].values():
+    measured = [figure for figure in result["figures"].values() if figure["values"]]
+    for figure in measured:
         lines.append(f"| {figure['title']} | {figure['unit']} | "
                      + " | ".join(cell(figure, who) for who in names) + " |")
     lines += ["", f"| | goal of {crun} | runsafe-oci | runsafe | goal of the floor | runsafe-oci "
               "| runsafe | runsafe of runsafe-oci |", "|---" * 8 + "|"]
-    for figure in result["figures"].values():
+    for figure in measured:
         goals = [figure["crun"], figure["floor"]]
-        row = [figure["title"]]
+        row = [figure["title"] + most(figure)]
         for goal, other in zip(goals, (crun, "floor")):
             row.append("-" if goal is None else f"{goal:.2f}")
             row += [ratio_cell(figure, who, other, goal) for who in OURS]
