@@ -15,6 +15,7 @@ CGROUPS = pathlib.Path("/sys/fs/cgroup")
 INSTALLED = pathlib.Path("/opt/bench/installed")
 FOLDER = pathlib.Path(__file__).resolve().parent
 PR_SET_CHILD_SUBREAPER = 36
+HANGS = 300
 
 
 class Failed(Exception):
@@ -30,9 +31,13 @@ class Taken(NamedTuple):
 def timed(words, count=1, at_once=1):
     """What the command took, or count of them, at_once at a time (then @ is the number)."""
     errors = WORK / "stderr"
-    with open(errors, "wb") as stderr:
-        done = subprocess.run(["timer", "-n", str(count), "-j", str(at_once), *map(str, words)],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr)
+    try:
+        with open(errors, "wb") as stderr:
+            done = subprocess.run(["timer", "-n", str(count), "-j", str(at_once), *map(str, words)],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr,
+                                  timeout=HANGS)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{' '.join(map(str, words))} did not end within {HANGS} seconds") from None
     reap()
     if done.returncode:
         raise Failed(errors.read_text(errors="replace").strip().replace("\n", "; ")[-400:])
