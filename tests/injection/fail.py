@@ -13,6 +13,7 @@ Usage: fail.py [-r RUNTIME] [-s SECONDS] [-o FILE] [-j WORKERS] [-q] [-p POINT] 
 
 import argparse
 import collections
+import contextlib
 import json
 import multiprocessing
 import os
@@ -45,6 +46,8 @@ TAKES_ROOM = re.compile(r"^(open|write|pwrite|mk|symlink|link|rename|move_mount|
                         r"fsmount|clone|unshare|ftruncate|fallocate|setxattr|fsync|close|sendfile|"
                         r"copy_file|add_key|keyctl|bpf)")
 
+
+started = []  # pids of this program's own, for end_all()
 
 # What is no violation though it looks like one: each with its reason, and counted.
 LOOKUP = re.compile(r"^(open|openat|openat2|newfstatat|lstat|stat|statx|readlink|readlinkat|access|"
@@ -199,8 +202,7 @@ def list_points(runtime, programs, names, queue):
 
 def all_points(runtime, programs, names):
     queue = multiprocessing.Queue()
-    process = multiprocessing.Process(target=list_points, args=(runtime, programs, names, queue))
-    process.start()
+    process = start(list_points, runtime, programs, names, queue)
     found = {}
     while (item := queue.get()) is not None:
         if item[0] is None:
@@ -328,10 +330,28 @@ def choose_runtime(given):
 
 
 def end_all(*_):
-    """Also in the workers, which clean up."""
-    for process in multiprocessing.active_children():
-        process.terminate()
-    sys.exit(1)
+    """Takes away what the workers can not any more: their mounts go with them."""
+    for pid in started:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    end = time.monotonic() + 5
+    while time.monotonic() < end and (left := [
+            group for pid in started for group in ground.CGROUP.glob(f"injection-{pid}-*")]):
+        for group in left:
+            with contextlib.suppress(OSError):
+                (group / "cgroup.kill").write_text("1")
+            for folder, _, _ in os.walk(group, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
+        time.sleep(0.05)
+    os._exit(1)
+
+
+def start(target, *arguments_):
+    process = multiprocessing.Process(target=target, args=arguments_)
+    process.start()
+    started.append(process.pid)
+    return process
 
 
 def main():
@@ -349,8 +369,7 @@ def main():
     tasks = [t for t in tasks if re.search(given.name, t.name) and re.search(given.file, t.path)]
     results, following = multiprocessing.Queue(), multiprocessing.Value("l", 0)
     for number in range(given.workers):
-        multiprocessing.Process(target=worker, args=(number, runtime, programs, names, tasks,
-                                                     following, results)).start()
+        start(worker, number, runtime, programs, names, tasks, following, results)
     counts, violations = collections.defaultdict(collections.Counter), []
     exempt = collections.Counter()
     left = given.seconds - (time.monotonic() - began)
