@@ -10,7 +10,7 @@ OURS = ("runsafe-oci", "runsafe")
 def version():
     """The program's version, and the commit of the folder that it is said to be built from."""
     said = subprocess.run(["runsafe", "--version"], capture_output=True, text=True).stdout
-    return f"{said.split()[2]} {os.environ.get('BENCH_COMMIT', 'unknown')}"
+    return f"{said.split()[2]} {os.environ.get('BENCH_COMMIT') or said.split()[4]}"
 
 
 def reference(result, program):
