@@ -99,6 +99,15 @@ class Way:
             raise Wrong(OTHER, f"status {done.status} with {len(done.messages)} messages",
                         done.err, *done.logged)
 
+    def look_outside(self):
+        """The process of exec that brought the workload in may need a moment more to be gone."""
+        end = time.monotonic() + 1
+        while True:
+            lines = self.ground.look_outside("c")
+            if not self.expected or set(lines) <= set(self.expected) or time.monotonic() > end:
+                return lines
+            time.sleep(0.01)
+
     def compare(self, readback, complete, outside):
         if not readback and not complete:
             return
@@ -137,7 +146,7 @@ class Run(Way):
         process = g.start(self.argv(), point, trace)
         out = ground.read_to_end(process.stdout)
         complete = out.endswith("END\n")
-        outside = g.look_outside("c") if complete else []
+        outside = self.look_outside() if complete else []
         self.left_running = complete and self.leaves_it_running(process, point)
         done = self.end(process, out)
         if complete and done.status != self.status:  # it was ended meanwhile
@@ -280,7 +289,7 @@ class Create(Way):
         out = ground.read_to_end(process.stdout, ground.LIMIT if status == 0 else 0.3)
         complete = out.endswith("END\n")
         # Of one that start ended the processes are gone.
-        outside = g.look_outside("c") if complete and status == 0 else []
+        outside = self.look_outside() if complete and status == 0 else []
         if complete and status != 0:
             outside = [line for line in self.expected if line.startswith("outside: ")]
         process.stdin.close()
