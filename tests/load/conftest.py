@@ -21,6 +21,12 @@ def size():
 
 
 @pytest.fixture
+def alone():
+    """Whether nothing else is to work on this machine meanwhile: only there a clock decides."""
+    return SIZE == "full"
+
+
+@pytest.fixture
 def figure(request):
     """Prints a line at the end; nothing is decided by it."""
     return FIGURES.append

@@ -45,7 +45,7 @@ def killed(load, name):
     return []
 
 
-def test_a_day_of_health_checks_leaves_nothing(load, size, figure):
+def test_a_day_of_health_checks_leaves_nothing(load, size, figure, alone):
     """Neither in the container nor on the host, and the last one is as quick as the first."""
     count, rounds, taken = size(quick=500, full=8640, machine=100), ground.Rounds(), []
     load.create(["healthy"])
@@ -64,6 +64,6 @@ def test_a_day_of_health_checks_leaves_nothing(load, size, figure):
     tenth = len(taken) // 10
     first, last = (1000 * statistics.median(some) for some in (taken[:tenth], taken[-tenth:]))
     figure(f"{count} exec in one container: {first:.1f} ms of the processor at first, {last:.1f} at last")
-    assert last < 2 * first + 1
+    assert last < 2 * first + 1 or not alone
     load.delete(["healthy"])
     load.ground.check(count)

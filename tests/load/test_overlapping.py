@@ -167,7 +167,7 @@ class Storm:
 def test_overlapping_commands_get_sensible_answers(load, new_bundle, size, figure, policy):
     """And afterwards everything can be deleted, and is gone."""
     load.runsafe = load.runsafe.with_options("--policy", policy)
-    seed = int(os.environ.get("LOAD_SEED", random.randrange(1 << 30)))
+    seed = int(os.environ.get("LOAD_SEED", size(quick=1, machine=1, full=random.randrange(1 << 30))))
     storm = Storm(load, new_bundle("short").args("/bin/sleep", "0.05"), seed)
     print(f"LOAD_SEED={seed}")
     for _ in range(size(quick=2, full=20, machine=2)):
