@@ -18,7 +18,7 @@ FILES = r"cgroup|memory|cpu|pids|hugetlb"
 @pytest.mark.needs_limits
 def test_a_limit_that_can_not_be_set_ends_the_start():
     done = subprocess.run(
-        [FAIL, "-q", "-s", "100", "-j", "1", "-n", "'open|write|mkdir'", "-f", f"'{FILES}'", "run"],
+        [FAIL, "-q", "-s", "100", "-j", "1", "-n", "open|write|mkdir", "-f", FILES, "run"],
         capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "RUNSAFE": harness.RUNSAFE, "RUNSAFE_PROBES": str(workload.PROBES)})
     print(done.stdout)
