@@ -223,8 +223,8 @@ struct cgroup_stats {
 	struct cgroup_psi cpu_psi, memory_psi, io_psi;
 };
 
-/* Reads all statistics of the group. Returns 0, or -1 with err set: the group is gone (ENOENT), or a
- * file that is there can not be read. */
+/* Reads all statistics of the group. Returns 0, or -1 with err set: the group is gone (ENOENT), or
+ * a file that is there can not be read. */
 int cgroup_read_stats(struct arena *arena, const char *path, struct cgroup_stats *out,
 		      struct error *err);
 

@@ -129,7 +129,8 @@ const char *container_state_json(struct arena *arena, const struct container_sta
 /* /proc/PID/stat: start time (field 22) and state letter. Returns 0, or -1 with errno set. */
 int process_stat(pid_t pid, uint64_t *start_time, char *state);
 
-/* Whether it is another program by now than the runtime that made it: 1, 0, or -1 with errno set. */
+/* Whether it is another program by now than the runtime that made it: 1, 0, or -1 with errno set.
+ */
 int process_executed(pid_t pid);
 
 /* Chooses the policy by DESIGN.md section 3 and reads it. *text and *text_length are its JSON,

@@ -158,8 +158,8 @@ struct cg_visit {
 };
 int cg_walk(int dir, const struct cg_visit *visit);
 
-/* stats.c: cgroup_read_stats() of an open directory. Returns 0, or -1 with errno set and *failed the
- * file that could not be read; ENOENT when the group went away meanwhile. */
+/* stats.c: cgroup_read_stats() of an open directory. Returns 0, or -1 with errno set and *failed
+ * the file that could not be read; ENOENT when the group went away meanwhile. */
 int cg_stats_read(struct arena *arena, int dir, struct cgroup_stats *out, const char **failed);
 
 /* Milliseconds of CLOCK_MONOTONIC. */

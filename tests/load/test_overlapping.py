@@ -23,7 +23,7 @@ STATES = {"creating", "created", "running", "paused", "stopped"}
 
 NONE = r"container does not exist"
 NOT_RUNNING = r"container not running"
-KILLED = r"the container's process was killed by signal 9 before the workload ran"
+KILLED = r"the container's process (was killed by signal 9|ended) before the workload ran"
 PAUSED = r"container ID is paused"
 # How often a command is given, and what it may answer beside success. {short} and {long} are bundles.
 ANSWERS = {
