@@ -1,4 +1,5 @@
 /* Masked and read-only paths: from where each is looked up. */
+#include <errno.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
@@ -9,16 +10,20 @@
 #include "plan_internal.h"
 
 /* A procfs or sysfs, or a bind of one: the kernel's own files, which no image can bend elsewhere.
- */
-static bool shows_kernel(struct plan_mount *m)
+ * Returns 0, or -1 with the error set: a mask by its path is less than one by its mount. */
+static int see_kernel(struct planner *p, struct plan_mount *m)
 {
 	struct statfs fs;
 
 	/* Nobody asks this of a bind where nothing is covered: it is a call for nothing. */
-	if (!m->shows_kernel && m->kind == PLAN_MOUNT_BIND && !m->is_file && m->tree >= 0 &&
-	    fstatfs(m->tree, &fs) == 0)
-		m->shows_kernel = fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC;
-	return m->shows_kernel;
+	if (m->shows_kernel || m->kind != PLAN_MOUNT_BIND || m->is_file || m->tree < 0)
+		return 0;
+	if (fstatfs(m->tree, &fs) < 0)
+		return error_errno(p->err, errno,
+				   "%s: looking whether it is a procfs or sysfs (fstatfs)",
+				   m->label);
+	m->shows_kernel = fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC;
+	return 0;
 }
 
 /* Of several mounts on one place the last is seen. */
@@ -35,15 +40,16 @@ static void note_mounts(struct planner *p, struct keys *last)
 	}
 }
 
-static struct plan_path place(struct planner *p, const struct keys *last, const char *path)
+static int place(struct planner *p, const struct keys *last, const char *path,
+		 struct plan_path *out)
 {
-	struct plan_path out = {.path = path, .mount = PLAN_NO_MOUNT, .below = path};
 	char clean[PATH_MAX];
 	size_t above = 0, newest = 0;
 
+	*out = (struct plan_path){.path = path, .mount = PLAN_NO_MOUNT, .below = path};
 	/* What is too long is an error when it is looked up. */
 	if (path_clean(path, clean, sizeof(clean)) < 0)
-		return out;
+		return 0;
 	for (size_t length = 1; clean[length]; length++) {
 		if (clean[length] != '/')
 			continue;
@@ -52,27 +58,33 @@ static struct plan_path place(struct planner *p, const struct keys *last, const 
 		if (!number || *number < newest)
 			continue;
 		newest = *number;
-		if (shows_kernel(&p->plan->mounts[newest - 1])) {
-			out.mount = newest - 1;
+		struct plan_mount *m = &p->plan->mounts[newest - 1];
+		if (see_kernel(p, m) < 0)
+			return -1;
+		if (m->shows_kernel) {
+			out->mount = newest - 1;
 			above = length;
 		}
 	}
 	if (above)
-		out.below = arena_strdup(p->arena, clean + above);
-	return out;
+		out->below = arena_strdup(p->arena, clean + above);
+	return 0;
 }
 
-static const struct plan_path *place_all(struct planner *p, const struct keys *last,
-					 const struct str_list *paths)
+static int place_all(struct planner *p, const struct keys *last, const struct str_list *paths,
+		     const struct plan_path **out, size_t *n)
 {
-	struct plan_path *out = paths->n ? arena_alloc(p->arena, paths->n * sizeof(*out)) : NULL;
+	struct plan_path *all = arena_alloc(p->arena, (paths->n + 1) * sizeof(*all));
 
 	for (size_t i = 0; i < paths->n; i++)
-		out[i] = place(p, last, paths->items[i]);
-	return out;
+		if (place(p, last, paths->items[i], &all[i]) < 0)
+			return -1;
+	*out = all;
+	*n = paths->n;
+	return 0;
 }
 
-void plan_covered_paths(struct planner *p)
+int plan_covered_paths(struct planner *p)
 {
 	const struct config_linux *l = &p->config->linux_;
 	struct plan *plan = p->plan;
@@ -80,8 +92,9 @@ void plan_covered_paths(struct planner *p)
 
 	if (l->masked_paths.n + l->readonly_paths.n > 0)
 		note_mounts(p, &last);
-	plan->masked = place_all(p, &last, &l->masked_paths);
-	plan->n_masked = l->masked_paths.n;
-	plan->readonly = place_all(p, &last, &l->readonly_paths);
-	plan->n_readonly = l->readonly_paths.n;
+	return place_all(p, &last, &l->masked_paths, &plan->masked, &plan->n_masked) < 0 ||
+		       place_all(p, &last, &l->readonly_paths, &plan->readonly, &plan->n_readonly) <
+			   0
+		   ? -1
+		   : 0;
 }

@@ -105,7 +105,8 @@ static int plan_all(struct planner *p)
 		return -1;
 	if (plan_process(p) < 0 || plan_sysctls(p) < 0 || plan_capability_sets(p) < 0)
 		return -1;
-	plan_covered_paths(p);
+	if (plan_covered_paths(p) < 0)
+		return -1;
 	plan_all_hooks(p);
 	/* Who entered a user namespace looked before that (container/rootless.c). */
 	p->plan->protect_binary =

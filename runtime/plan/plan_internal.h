@@ -81,7 +81,7 @@ int plan_check_bind(struct planner *p, int source, const char *label, const char
 int plan_check_file_system(struct planner *p, const char *type, const char *source,
 			   const struct str_map *data, const char *label);
 /* paths.c: once all mounts are there */
-void plan_covered_paths(struct planner *p);
+int plan_covered_paths(struct planner *p);
 /* devices.c */
 int plan_devices(struct planner *p);
 /* identity.c */

@@ -23,7 +23,7 @@ static void assert_place(struct planning *t, const char *path, size_t mount, con
 {
 	t->config.linux_.masked_paths = WORDS(&t->arena, path);
 	t->config.linux_.readonly_paths = WORDS(&t->arena, "/other", path);
-	plan_covered_paths(&t->p);
+	assert_int_equal(plan_covered_paths(&t->p), 0);
 	assert_int_equal(t->plan.n_masked, 1);
 	assert_int_equal(t->plan.n_readonly, 2);
 	for (int i = 0; i < 2; i++) {
