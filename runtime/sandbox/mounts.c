@@ -59,8 +59,7 @@ static int own_path(struct child *child, struct error *err)
 	const struct plan *plan = child->plan;
 	struct stat here, checked;
 
-	if (plan->prestart.n + plan->create_runtime.n + plan->create_container.n == 0 ||
-	    strcmp(plan->rootfs_path, "/") == 0)
+	if (!hooks_see_mounts(plan) || strcmp(plan->rootfs_path, "/") == 0)
 		return -1;
 	if (chroot_to_runtime(child, err) < 0)
 		return -1;
@@ -80,9 +79,8 @@ static int own_path(struct child *child, struct error *err)
  */
 static int place_aside(struct child *child)
 {
-	const struct plan *plan = child->plan;
-	const bool hooks = plan->prestart.n + plan->create_runtime.n + plan->create_container.n > 0;
-	const int aside = hooks ? -1 : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const int aside =
+	    hooks_see_mounts(child->plan) ? -1 : open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	child->scratch_over_root = aside < 0;
 	return aside;

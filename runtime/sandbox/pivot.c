@@ -16,7 +16,7 @@ int step_runtime_hooks(struct child *child, struct error *err)
 
 	/* Before createContainer hooks, too: the pid goes on record, so that a create that hangs in
 	 * one can be ended. */
-	if (plan->prestart.n + plan->create_runtime.n + plan->create_container.n == 0)
+	if (!hooks_see_mounts(plan))
 		return 0;
 	if (child_tell(child, MESSAGE_NAMESPACES, -1) < 0)
 		return error_errno(err, errno, "telling the runtime");

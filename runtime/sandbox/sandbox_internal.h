@@ -50,6 +50,12 @@ struct child {
 	char program[4096];	/* what will be executed, resolved */
 };
 
+/* Whether hooks see the mounts before pivot_root(2) takes the old root away. */
+static inline bool hooks_see_mounts(const struct plan *plan)
+{
+	return plan->prestart.n + plan->create_runtime.n + plan->create_container.n > 0;
+}
+
 /* One step; on failure it says on what and why in err, and the walk ends. */
 struct step {
 	const char *name; /* as a person would call the protection */
