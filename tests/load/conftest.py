@@ -9,6 +9,7 @@ import pytest
 import crowd
 import ground
 import harness
+import workload
 
 SIZE = os.environ.get("LOAD", "quick")
 FIGURES = []
@@ -57,6 +58,13 @@ class Load:
 
     def one(self, *words):
         return self.all([self.command(*words)])[0]
+
+    def calls(self, *words):
+        """How many system calls a command makes, its workload's not among them."""
+        trace = self.runsafe.folder / "trace"
+        self.all([crowd.Command([str(workload.PROBES / "inject"), "-t", str(trace), "--",
+                                 *self.runsafe.command(*words)])])
+        return len(trace.read_text().splitlines())
 
     def create(self, names, bundle=None, width=16):
         path = (bundle or self.bundle).path
