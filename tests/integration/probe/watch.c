@@ -55,16 +55,24 @@ static int number_of(const char *text)
 	return (int)strtol(text, NULL, 10);
 }
 
-static unsigned long long rights_of(const char *pid)
+/* A file of /proc/PID; "" of a process that has ended. */
+static void read_file(const char *pid, const char *file, char *text, size_t room)
 {
-	char path[64], text[4096];
+	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%s/status", pid);
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, file);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, room - 1);
 	if (fd >= 0)
 		close(fd);
 	text[n > 0 ? n : 0] = '\0';
+}
+
+static unsigned long long rights_of(const char *pid)
+{
+	char text[4096];
+
+	read_file(pid, "status", text, sizeof(text));
 	const char *at = strstr(text, CAPEFF);
 	return at ? strtoull(at + strlen(CAPEFF), NULL, 16) : 0;
 }
@@ -215,23 +223,14 @@ static void see_program(const char *pid)
 	say("SAW", slash ? slash + 1 : target);
 }
 
-/* Everybody may read it. Whoever ends in between has none. */
-static void see_name(const char *pid)
-{
-	char path[64], name[32];
-
-	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
-	if (fd >= 0)
-		close(fd);
-	name[n > 0 ? n - 1 : 0] = '\0';
-	say("NEW", name);
-}
-
 static void attack(const char *pid, int kind)
 {
-	see_name(pid);
+	char name[32];
+
+	/* Everybody may read it. */
+	read_file(pid, "comm", name, sizeof(name));
+	name[strcspn(name, "\n")] = '\0';
+	say("NEW", name);
 	for (int i = 0; i < ROUNDS && kill(number_of(pid), 0) == 0; i++) {
 		take_stopped();
 		/* Each time another one first: the time is short. */
