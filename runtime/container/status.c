@@ -60,8 +60,7 @@ static enum container_status by_program(const struct container_state *state, str
 		return STATUS_STOPPED;
 	if (executed < 0)
 		error_errno(err, errno,
-			    "%s: looking whether its workload was started (process "
-			    "%lld)",
+			    "%s: looking whether its workload was started (process %lld)",
 			    state->id, (long long)state->pid);
 	return executed ? STATUS_RUNNING : STATUS_CREATED;
 }
