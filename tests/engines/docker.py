@@ -37,6 +37,7 @@ class Docker:
         self.daemon = engines.Daemon(
             "dockerd", [*prefix, "dockerd", "--config-file", self.folder / "daemon.json"],
             self.folder, env)
+        self.client = ("docker", "-H", f"unix://{self.socket}")
         self.loaded = set()
 
     def write_settings(self):
@@ -57,12 +58,11 @@ class Docker:
         shutil.rmtree(self.data, ignore_errors=True)
 
     def __call__(self, *words, **options):
-        client = ("docker", "-H", f"unix://{self.socket}")
         before = self.lost_output()
-        done = run(*client, *words, **options)
+        done = run(*self.client, *words, **options)
         if words[0] == "run" and "--rm" in words and self.lost_output() > before:
             print(f"dockerd lost the output of {words}: again")
-            done = run(*client, *words, **options)
+            done = run(*self.client, *words, **options)
         return done
 
     def lost_output(self):
