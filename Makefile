@@ -43,7 +43,7 @@ say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 ROOMS := base config policy plan sandbox container cgroup net commands
 sources = $(wildcard runtime/$(1)/*.c)
 objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
-GENERATED := $(BUILD)/gen/profiles.c $(BUILD)/gen/seccomp_builtin.c
+GENERATED := $(BUILD)/gen/profiles.c $(BUILD)/gen/seccomp_builtin.c $(BUILD)/gen/stub_image.c
 ARCHIVES := $(foreach room,$(ROOMS),$(BUILD)/lib$(room).a) $(BUILD)/libgen.a
 
 .PHONY: all

@@ -292,9 +292,16 @@ struct plan {
 	/* PLAN_GATE_FIFO: what is used behind the gate lies in kept; rest is wiped before it. */
 	struct arena kept, *rest;
 	bool says_itself; /* that its program can not be executed, on stderr: nobody waits for it */
-	bool
-	    protect_binary; /* the workload's host user may write our own file: re-execute sealed */
+	bool protect_binary; /* the workload's host user may write our own file (CVE-2019-5736) */
+	/* Then: that file is reached at the workload's exec alone, so that a stub can be what
+	 * executes it; else runsafe executes itself again, sealed (container/seal.c). */
+	bool stub_suffices;
+	int stub;	  /* sandbox_make_stub(), else -1 */
+	char **stub_argv; /* then: room for PLAN_STUB_WORDS and argv */
 };
+
+/* The stub's own arguments, before the workload's. */
+#define PLAN_STUB_WORDS 5
 
 struct plan_input {
 	const struct config *config;
@@ -305,8 +312,8 @@ struct plan_input {
 	bool no_pivot;
 	unsigned int preserve_fds;
 	bool check_only; /* `check`: collect refusals as findings instead of failing */
-	bool seals; /* the caller executes itself again where protect_binary: no filters are made
-		       then */
+	bool seals; /* the caller executes itself again where protect_binary, and the stub does not
+		       suffice: no filters are made then */
 	/* Not as root of the host (container/rootless.h): */
 	bool nested;		     /* in a user namespace that config.json knows nothing of */
 	bool entered_user_namespace; /* the runtime is in the container's own already */

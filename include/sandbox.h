@@ -83,6 +83,14 @@ bool sandbox_died_before_exec(pid_t pid);
  * workload may have begun. */
 int sandbox_open_gate_fifo(int dir, bool *opened, struct error *err);
 
+/*
+ * Where plan->stub_suffices: makes plan->stub, the sealed program in memory (memfd_create(2)) that
+ * will execute the workload, in whose stead /proc/self/exe would lead to runsafe's own file. It
+ * lives as long as the process. Returns 0, or -1 with errno set where this kernel, architecture or
+ * host (sysctl vm.memfd_noexec) has no such thing: then runsafe has to be sealed itself.
+ */
+int sandbox_make_stub(struct plan *plan);
+
 /* Makes the two FIFOs in dir and opens them into plan->gate and plan->report. */
 int sandbox_make_gate(int dir, struct plan *plan, struct error *err);
 

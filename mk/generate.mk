@@ -34,3 +34,24 @@ $(BUILD)/gen/profiles.c: tools/embed.awk $(POLICIES)
 	$(call say,EMBED,$@)
 	$(Q)awk -f tools/embed.awk $(POLICIES) > $@.tmp && mv $@.tmp $@
 # --- end of policies -------------------------------------------------------------------------------
+
+# --- the stub: runtime/stub as bytes in the binary. Where it has no code for the architecture it is
+# empty, and runsafe seals itself instead. -----------------------------------------------------------
+STUB_FLAGS := -std=gnu17 -Os -ffreestanding -fno-stack-protector -fno-pie -fno-pic \
+	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -static -nostdlib \
+	-Wl,--build-id=none,-z,noexecstack,-z,norelro,-z,noseparate-code
+STUB_HERE := $(filter x86_64-% aarch64-%,$(shell $(CC) -dumpmachine))
+
+$(BUILD)/gen/stub: runtime/stub/stub.c runtime/stub/stub.h runtime/sandbox/message.h Makefile mk/generate.mk
+	@mkdir -p $(dir $@)
+	$(call say,STUB,$@)
+	$(Q)$(if $(STUB_HERE),$(CC) $(WARNINGS) $(STUB_FLAGS) -o $@ $< && strip $@,: >$@)
+
+$(BUILD)/gen/stub_image.c: $(BUILD)/gen/stub
+	$(call say,EMBED,$@)
+	$(Q){ printf '#include "stub.h"\n\nconst unsigned char stub_image[] = {\n'; \
+		od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; \
+		printf '0};\nconst size_t stub_image_size = sizeof(stub_image) - 1;\n'; } >$@.tmp && mv $@.tmp $@
+
+$(BUILD)/gen/stub_image.o: CPPFLAGS += -Iruntime/stub
+# --- end of the stub --------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ int launch_prepare(struct launch *l, bool check, struct error *err)
 		return -1;
 	if (check)
 		return 0;
-	if (l->plan.protect_binary)
+	if (l->plan.protect_binary && (!l->plan.stub_suffices || sandbox_make_stub(&l->plan) < 0))
 		return seal_and_reexecute(err);
 	activation_environment(l->arena, &l->plan);
 	return check_terminal(l, err);

@@ -73,3 +73,11 @@ bool plan_must_protect_binary(const struct plan *plan, const struct config *conf
 	 */
 	return st.st_mode & S_IWGRP;
 }
+
+bool plan_stub_may(const struct plan *plan)
+{
+	/* Alone in its pid namespace nobody sees it. A startContainer hook is executed inside, by
+	 * runsafe itself; a label takes effect at the next exec, which would be the stub's. */
+	return plan->target < 0 && plan->clone_flags & CLONE_NEWPID &&
+	       plan->start_container.n == 0 && !plan->apparmor_profile && !plan->selinux_label;
+}

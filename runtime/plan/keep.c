@@ -5,7 +5,16 @@
  */
 #include <string.h>
 
-#include "plan.h"
+#include "plan_internal.h"
+
+char **plan_stub_room(struct arena *arena, char *const *argv)
+{
+	size_t n = 0;
+
+	while (argv[n])
+		n++;
+	return arena_alloc(arena, (PLAN_STUB_WORDS + n + 1) * sizeof(char *));
+}
 
 static char **keep_texts(struct arena *to, char *const *texts)
 {
@@ -80,6 +89,8 @@ void plan_keep(struct plan *plan, struct arena *rest)
 	struct arena *to = &plan->kept;
 
 	plan->argv = keep_texts(to, plan->argv);
+	if (plan->stub_argv)
+		plan->stub_argv = plan_stub_room(to, plan->argv);
 	keep_environment(to, plan);
 	keep_hooks(to, &plan->start_container);
 	plan->started_before_pid = arena_strdup(to, plan->started_before_pid);

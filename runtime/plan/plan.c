@@ -111,7 +111,15 @@ static int plan_all(struct planner *p)
 	/* Who entered a user namespace looked before that (container/rootless.c). */
 	p->plan->protect_binary =
 	    !p->in->entered_user_namespace && plan_must_protect_binary(p->plan, p->config);
-	return p->plan->protect_binary && p->in->seals ? 0 : plan_filters(p);
+	p->plan->stub_suffices = p->plan->protect_binary && plan_stub_may(p->plan);
+	if (p->plan->protect_binary && p->in->seals && !p->plan->stub_suffices)
+		return 0;
+	if (plan_filters(p) < 0)
+		return -1;
+	p->plan->stub_suffices = p->plan->stub_suffices && plan_filters_let_stub(p->plan);
+	if (p->plan->stub_suffices)
+		p->plan->stub_argv = plan_stub_room(p->arena, p->plan->argv);
+	return 0;
 }
 
 int plan_begin(struct plan *out, int target, unsigned int preserve_fds, struct error *err)
@@ -119,6 +127,7 @@ int plan_begin(struct plan *out, int target, unsigned int preserve_fds, struct e
 	*out = (struct plan){.rootfs_tree = -1,
 			     .gate = -1,
 			     .report = -1,
+			     .stub = -1,
 			     .target = target,
 			     .preserve_fds = preserve_fds,
 			     .proc = open_checked_dir("/proc", PROC_SUPER_MAGIC, "procfs", err)};

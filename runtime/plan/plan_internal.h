@@ -118,6 +118,10 @@ int plan_begin(struct plan *out, int target, unsigned int preserve_fds, struct e
 int plan_filters(struct planner *p);
 /* exec: whether they all let the process do what follows once they are loaded. */
 bool plan_filters_let_in(const struct plan *plan);
+/* keep.c: for plan->stub_argv, all NULL. */
+char **plan_stub_room(struct arena *arena, char *const *argv);
+/* Whether the filters allow what sandbox/stub.c and the stub do behind them. */
+bool plan_filters_let_stub(const struct plan *plan);
 /* seccomp_memfd.c: what keeps the workload from executable files in memory */
 enum plan_memfd {
 	PLAN_MEMFD_FREE = 0, /* nothing is to be done */
@@ -132,5 +136,8 @@ void plan_groups_filter(struct planner *p);
 int plan_capability_sets(struct planner *p);
 /* binary.c */
 bool plan_must_protect_binary(const struct plan *plan, const struct config *config);
+/* Whether nobody reaches that file before the workload's own exec, nor this exec by another path.
+ */
+bool plan_stub_may(const struct plan *plan);
 
 #endif

@@ -1,4 +1,6 @@
-/* What the filters of a plan would answer: exec asks before it decides when they are loaded. */
+/* What the filters of a plan would answer: asked before it is decided when they are loaded, and by
+ * what the workload is executed. */
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -50,20 +52,14 @@ static uint32_t answer(const struct seccomp_program *program, const struct secco
 	return SECCOMP_RET_KILL_PROCESS;
 }
 
-bool plan_filters_let_in(const struct plan *plan)
+static bool let(const struct plan *plan, const struct seccomp_data *calls, size_t n)
 {
 	const struct seccomp_table *table = seccomp_table_native();
-	const struct seccomp_data calls[] = {
-	    {.nr = SYS_clone, .args = {CLONE_PARENT}},
-	    {.nr = SYS_exit_group},
-	    {.nr = SYS_setsid},
-	    {.nr = SYS_ioctl, .args = {0, TIOCSCTTY}},
-	};
 
 	/* Who is asked by a listener does not answer before the runtime hands that over. */
 	if (plan->seccomp_listener || !table)
 		return false;
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct seccomp_data data = calls[i];
 
 		data.arch = table->arch;
@@ -74,4 +70,29 @@ bool plan_filters_let_in(const struct plan *plan)
 		}
 	}
 	return true;
+}
+
+bool plan_filters_let_in(const struct plan *plan)
+{
+	static const struct seccomp_data calls[] = {
+	    {.nr = SYS_clone, .args = {CLONE_PARENT}},
+	    {.nr = SYS_exit_group},
+	    {.nr = SYS_setsid},
+	    {.nr = SYS_ioctl, .args = {0, TIOCSCTTY}},
+	};
+
+	return let(plan, calls, sizeof(calls) / sizeof(calls[0]));
+}
+
+bool plan_filters_let_stub(const struct plan *plan)
+{
+	static const struct seccomp_data calls[] = {
+	    {.nr = SYS_execveat, .args = {0, 0, 0, 0, AT_EMPTY_PATH}},
+	    {.nr = SYS_fcntl, .args = {0, F_SETFD, FD_CLOEXEC}},
+	    {.nr = SYS_fcntl, .args = {0, F_SETFD, 0}},
+	    {.nr = SYS_write},
+	    {.nr = SYS_exit_group},
+	};
+
+	return plan->n_filters == 0 || let(plan, calls, sizeof(calls) / sizeof(calls[0]));
 }

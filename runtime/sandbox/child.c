@@ -123,18 +123,28 @@ static bool taken_out(const char *name)
 #endif
 }
 
-/* `start` is over by then for the engine: whoever reads the workload's output reads it there. Parts
- * of it come from config.json: no byte may steer a terminal. */
-void child_say(const struct error *err)
+size_t child_line(const char *text, char *line, size_t room)
 {
-	char line[sizeof(err->text) + sizeof("runsafe: \n")];
-	int length = snprintf(line, sizeof(line), "runsafe: %s\n", err->text);
+	int length = snprintf(line, room, "runsafe: %s", text);
 
-	for (int i = 0; i < length - 1; i++) {
+	if (length >= (int)room)
+		length = (int)room - 1;
+	/* Parts of it come from config.json: no byte may steer a terminal. */
+	for (int i = 0; i < length; i++) {
 		for (size_t n = log_control(line + i); n > 0; n--)
 			line[i + (int)n - 1] = '?';
 	}
-	(void)fd_write_all(STDERR_FILENO, line, (size_t)length);
+	return (size_t)length;
+}
+
+/* `start` is over by then for the engine: whoever reads the workload's output reads it there. */
+void child_say(const struct error *err)
+{
+	char line[sizeof(err->text) + sizeof("runsafe: \n")];
+	size_t length = child_line(err->text, line, sizeof(line) - 1);
+
+	line[length++] = '\n';
+	(void)fd_write_all(STDERR_FILENO, line, length);
 }
 
 static void walk(struct child *child)

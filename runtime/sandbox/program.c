@@ -57,7 +57,7 @@ static int close_others(unsigned int first, const int *keep, size_t n)
 int step_descriptors(struct child *child, struct error *err)
 {
 	const struct plan *plan = child->plan;
-	const int keep[] = {child->socket, plan->gate, plan->report};
+	const int keep[] = {child->socket, plan->gate, plan->report, plan->stub};
 	const size_t n = sizeof(keep) / sizeof(keep[0]);
 
 	if (plan->preserve_fds > INT_MAX - 3)
@@ -66,7 +66,7 @@ int step_descriptors(struct child *child, struct error *err)
 	/* In the caller's range, too, what is close-on-exec is the runtime's own. */
 	for (int fd = 3; fd < 3 + (int)plan->preserve_fds && fd < getdtablesize(); fd++) {
 		int flags = fcntl(fd, F_GETFD);
-		bool needed = fd == keep[0] || fd == keep[1] || fd == keep[2];
+		bool needed = fd == keep[0] || fd == keep[1] || fd == keep[2] || fd == keep[3];
 
 		if (flags >= 0 && flags & FD_CLOEXEC && !needed)
 			close(fd);
@@ -169,6 +169,9 @@ int program_execute(struct child *child, struct error *err)
 	if (plan->listen_pid)
 		snprintf(plan->listen_pid, sizeof("0123456789"), "%d", getpid());
 	volumes_say(plan);
-	execve(child->program, plan->argv, plan->envp);
+	if (plan->stub_argv)
+		(void)stub_execute(child);
+	else
+		execve(child->program, plan->argv, plan->envp);
 	return tell(err, plan->argv[0], errno);
 }

@@ -8,31 +8,9 @@
 
 #include "error.h"
 #include "kernel.h"
+#include "message.h"
 #include "plan.h"
 #include "sandbox.h"
-
-/* Words between child and parent, one datagram (or one write of at most PIPE_BUF) each. */
-enum message_kind {
-	MESSAGE_HELLO = 1,  /* the final child of two clones: its pid comes as credentials */
-	MESSAGE_CGROUP,	    /* SANDBOX_CGROUP */
-	MESSAGE_MAP,	    /* waits for its uid_map and gid_map */
-	MESSAGE_TIME,	    /* waits for its timens_offsets */
-	MESSAGE_PRIORITIES, /* waits for its scheduler and I/O priority */
-	MESSAGE_LIMITS,	    /* waits for what only rights on the host can set */
-	MESSAGE_CONSOLE,    /* carries the terminal's master */
-	MESSAGE_NAMESPACES, /* SANDBOX_NAMESPACES */
-	MESSAGE_NETWORK,    /* carries the network namespace */
-	MESSAGE_LISTENER,   /* carries the notify descriptor of linux.seccomp */
-	MESSAGE_READY,	    /* SANDBOX_READY */
-	MESSAGE_FAILED	    /* text says what */
-};
-
-struct message {
-	int32_t kind;
-	int32_t number;	     /* errno */
-	int32_t exit_status; /* 126, 127 or 0 */
-	char text[2048];
-};
 
 /* The child while it walks. */
 struct child {
@@ -83,6 +61,8 @@ int message_failed(struct message *message, struct error *err);
 /* child.c */
 int child_tell(struct child *child, enum message_kind kind, int fd);
 int child_wait_for_parent(struct child *child, struct error *err);
+/* "runsafe: TEXT" as it may be shown on a terminal. Returns its length. */
+size_t child_line(const char *text, char *line, size_t room);
 /* One line on the workload's stderr, which is somebody else's then. */
 void child_say(const struct error *err);
 /* Never returns. stage is 0 for the first process of two, 1 for the one that becomes the workload.
@@ -196,6 +176,10 @@ int step_program(struct child *child, struct error *err);
  * open, when an engine has begun to listen. */
 int step_volumes(struct child *child, struct error *err);
 void volumes_say(const struct plan *plan);
+/* stub.c */
+/* Executes the workload by way of the stub. Returns -1 with errno set where that can't be begun. */
+int stub_execute(struct child *child);
+
 /* forget.c: wipes what is not used behind the gate, where plan_keep() has prepared it. */
 void child_forget(const struct plan *plan);
 /* Waits at the gate, runs startContainer hooks, executes. Returns only on failure. */

@@ -14,8 +14,10 @@ import attacks
 import harness
 from attacks import escaped
 
-BY = ("where the workload's user could write to it, runsafe first executes itself from a read-only "
-      "mount that nobody in the container has rights over")
+SEALED = ("where a user in the container could write to it, runsafe first executes itself from a "
+          "read-only mount that nobody in the container has rights over")
+STUB = ("where the workload's user could write to it, the workload is executed by a stub in sealed "
+        "memory; where that is not enough, runsafe first executes itself from a read-only mount")
 LOADER = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
 
 # On descriptor 10 is the file that /proc/self/exe was. While the runtime is running it can not be
@@ -85,17 +87,18 @@ WAYS = ["script", "argument", "symlink", "library"]
 
 @pytest.mark.attack("CVE-2019-5736", "the container's program is /proc/self/exe, as argument, by a "
                     "script or a symlink, with a loader or library of the image's that overwrites "
-                    "what it is", BY)
+                    "what it is", STUB)
 @pytest.mark.parametrize("way", WAYS)
 def test_overwriting_the_runtime_by_the_containers_program(runtime, victim, probe_program, own_file,
                                                            way):
     start = prepare(runtime, victim, probe_program, way)
     out = end_of(runtime, runtime.create(victim.args(start)))
     own_file(f"as {way}")
-    assert "gave up" in out or not runtime.ours, out
+    # Under oci it is the stub, which has neither a loader nor libraries.
+    assert "gave up" in out or not runtime.ours or (runtime.name == "oci" and not out), out
 
 
-@pytest.mark.attack("CVE-2019-5736", "the same as program of exec", BY)
+@pytest.mark.attack("CVE-2019-5736", "the same as program of exec", SEALED)
 @pytest.mark.parametrize("way", WAYS)
 def test_overwriting_the_runtime_by_exec(runtime, victim, probe_program, own_file, way):
     start = prepare(runtime, victim, probe_program, way)
@@ -111,7 +114,7 @@ def test_overwriting_the_runtime_by_exec(runtime, victim, probe_program, own_fil
 
 
 @pytest.mark.attack("CVE-2019-5736", "a user of the container who is not root, but owns the "
-                    "runtime's file on the host, overwrites it", BY)
+                    "runtime's file on the host, overwrites it", STUB)
 @pytest.mark.parametrize("command", ["run", "exec"])
 def test_overwriting_the_runtime_that_the_same_user_owns(runtime, victim, probe_program, own_file,
                                                          command):
@@ -126,7 +129,7 @@ def test_overwriting_the_runtime_that_the_same_user_owns(runtime, victim, probe_
 
 
 @pytest.mark.attack("CVE-2019-5736", "a user keeps the runtime's file open, a set-user-ID program of "
-                    "the image writes to it", BY)
+                    "the image writes to it", STUB)
 @pytest.mark.parametrize("command", ["run", "exec"])
 def test_overwriting_the_runtime_by_a_set_user_id_program(runtime, victim, probe_program, own_file,
                                                           command):
@@ -144,7 +147,7 @@ def test_overwriting_the_runtime_by_a_set_user_id_program(runtime, victim, probe
 
 
 @pytest.mark.attack("CVE-2019-5736", "a neighbour in the same pid namespace opens /proc/PID/exe of "
-                    "the process that waits for its start", BY)
+                    "the process that waits for its start", SEALED)
 def test_overwriting_the_runtime_from_a_neighbour(runtime, victim, new_bundle, own_file):
     first = runtime.create(victim.sh("""echo up
         while :; do for p in /proc/[0-9]*; do
@@ -166,7 +169,7 @@ def test_overwriting_the_runtime_from_a_neighbour(runtime, victim, new_bundle, o
 
 
 @pytest.mark.attack("CVE-2019-5736", "the container's root watches for the process that exec brings "
-                    "in, and opens its /proc/PID/exe", BY)
+                    "in, and opens its /proc/PID/exe", SEALED)
 def test_overwriting_the_runtime_that_exec_brings_in(runtime, victim, own_file):
     """As the exploit did it that was shown first: no program of the container's is executed."""
     name = runtime.create(victim.sh("""echo up

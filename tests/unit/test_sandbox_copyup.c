@@ -1,4 +1,4 @@
-/* link: sandbox base */
+/* link: sandbox base gen */
 /* tmpcopyup takes an image's tree, which is an attacker's, into a tmpfs. Linked without the plan:
  * what it is told is a struct. */
 #include <setjmp.h>

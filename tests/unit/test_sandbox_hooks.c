@@ -1,4 +1,4 @@
-/* link: sandbox base */
+/* link: sandbox base gen */
 /* config.md, "POSIX-platform Hooks": input, environment, failure, timeout. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* link: sandbox net base */
+/* link: sandbox net base gen */
 /* DESIGN.md section 1: the sandbox "parses nothing, decides nothing". Looked at in libsandbox.a:
  * no JSON, no yajl, no libseccomp, and nothing of the stages before it but the data of the plan. */
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* link: sandbox net base */
+/* link: sandbox net base gen */
 /* Where one thing of a plan can not be done, the message begins with the name of that step, says
  * what and why, and no child is left. */
 #include <sys/inotify.h>

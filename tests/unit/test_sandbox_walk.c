@@ -1,4 +1,4 @@
-/* link: sandbox net base */
+/* link: sandbox net base gen */
 /* A real child walks a plan that is written by hand: no config, no policy, no planner. It reaches
  * its gate, waits there, and runs; or is missed. */
 #include "sandbox_help.h"
