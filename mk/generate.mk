@@ -38,7 +38,7 @@ $(BUILD)/gen/profiles.c: tools/embed.awk $(POLICIES)
 # --- the stub: runtime/stub as bytes in the binary. Where it has no code for the architecture it is
 # empty, and runsafe seals itself instead. -----------------------------------------------------------
 STUB_FLAGS := -std=gnu17 -Os -ffreestanding -fno-stack-protector -fno-pie -fno-pic \
-	-fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -static -nostdlib \
+	-fno-asynchronous-unwind-tables -static -nostdlib \
 	-Wl,--build-id=none,-z,noexecstack,-z,norelro,-z,noseparate-code
 STUB_HERE := $(filter x86_64-% aarch64-%,$(shell $(CC) -dumpmachine))
 
