@@ -38,14 +38,14 @@ $(BUILD)/gen/profiles.c: tools/embed.awk $(POLICIES)
 # --- the stub: runtime/stub as bytes in the binary. Where it has no code for the architecture it is
 # empty, and runsafe seals itself instead. -----------------------------------------------------------
 STUB_FLAGS := -std=gnu17 -Os -ffreestanding -fno-stack-protector -fno-pie -fno-pic \
-	-fno-asynchronous-unwind-tables -static -nostdlib \
+	-fno-asynchronous-unwind-tables -static -nostdlib -s \
 	-Wl,--build-id=none,-z,noexecstack,-z,norelro,-z,noseparate-code
 STUB_HERE := $(filter x86_64-% aarch64-%,$(shell $(CC) -dumpmachine))
 
 $(BUILD)/gen/stub: runtime/stub/stub.c runtime/stub/stub.h runtime/sandbox/message.h Makefile mk/generate.mk
 	@mkdir -p $(dir $@)
 	$(call say,STUB,$@)
-	$(Q)$(if $(STUB_HERE),$(CC) $(WARNINGS) $(STUB_FLAGS) -o $@ $< && strip $@,: >$@)
+	$(Q)$(if $(STUB_HERE),$(CC) $(WARNINGS) $(STUB_FLAGS) -o $@ $<,: >$@)
 
 $(BUILD)/gen/stub_image.c: $(BUILD)/gen/stub
 	$(call say,EMBED,$@)
