@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -90,7 +92,10 @@ static int plan_bind(struct planner *p, const struct config_mount *mount,
 /*
  * These show a namespace, and the kernel mounts them only for who owns that namespace: in a user
  * namespace of its own, beside the host's pid, network or cgroup namespace, the container gets a
- * bind of the host's mount, as it would see the same in a new one.
+ * bind of the host's mount, as it would see the same in a new one. Beside the host's cgroup
+ * namespace it gets that in any case: a new cgroup2 mount there sets the options of the one
+ * hierarchy that all share anew, and takes nsdelegate and memory_recursiveprot off the host
+ * (cgroup-v2.rst, "Mounting").
  */
 static const struct {
 	const char *type;
@@ -120,15 +125,24 @@ static bool is_early(const struct plan *plan, const char *type)
 	       plan_namespace_is_own(plan, CLONE_NEWNET);
 }
 
+static bool is_cgroup2(const char *path)
+{
+	struct statfs fs;
+
+	return path && statfs(path, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
 static const char *hosts_instead(struct planner *p, const char *type)
 {
 	for (size_t i = 0; i < sizeof(shown_namespaces) / sizeof(shown_namespaces[0]); i++) {
+		const int flag = shown_namespaces[i].flag;
 		if (strcmp(type, shown_namespaces[i].type) != 0 ||
-		    !(p->plan->user_namespace || p->in->nested) ||
-		    may_mount(p->plan, shown_namespaces[i].flag))
+		    !(p->plan->user_namespace || p->in->nested || flag == CLONE_NEWCGROUP) ||
+		    may_mount(p->plan, flag))
 			continue;
 		const char *first = shown_namespaces[i].host[0];
-		return access(first, F_OK) == 0 ? first : shown_namespaces[i].host[1];
+		const char *found = access(first, F_OK) == 0 ? first : shown_namespaces[i].host[1];
+		return p->plan->user_namespace || p->in->nested || is_cgroup2(found) ? found : NULL;
 	}
 	return NULL;
 }

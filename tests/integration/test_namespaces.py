@@ -110,6 +110,32 @@ def test_the_root_of_a_new_cgroup_namespace_is_the_containers(oci, plain):
 
 # --- by path
 
+def cgroup_options():
+    mounts = [line.split() for line in pathlib.Path("/proc/mounts").read_text().splitlines()]
+    return [m for m in mounts if m[1] == "/sys/fs/cgroup"][-1][3]
+
+
+@pytest.fixture
+def nsdelegate():
+    """The host's hierarchy with what systemd mounts it with. The options are the hierarchy's: all
+    mounts of it have them."""
+    before = cgroup_options()
+    wanted = "nsdelegate,memory_recursiveprot"
+    subprocess.run(["mount", "-o", f"remount,{wanted}", "/sys/fs/cgroup"], check=True)
+    yield cgroup_options()
+    subprocess.run(["mount", "-o", f"remount,{before}", "/sys/fs/cgroup"], check=True)
+
+
+def test_a_cgroup_mount_beside_the_hosts_namespace_changes_nothing_on_the_host(oci, plain,
+                                                                               nsdelegate):
+    """cgroup-v2.rst, "Mounting": a new mount there would take nsdelegate off the whole host."""
+    assert "nsdelegate" in nsdelegate
+    plain.namespace("cgroup", drop=True)
+    done = oci.sh(plain, "grep ' /sys/fs/cgroup ' /proc/mounts; cat /sys/fs/cgroup/cgroup.procs")
+    assert done.lines[0].split()[2] == "cgroup2" and len(done.lines) > 1
+    assert cgroup_options() == nsdelegate
+
+
 @pytest.mark.parametrize("kind", ["network", "ipc", "uts", "cgroup"])
 def test_a_namespace_by_path_is_joined(oci, plain, kind):
     """config-linux.md, Namespaces: path: MUST place the container's process in that namespace."""
