@@ -61,11 +61,21 @@ static void keep_old_value(struct cg_apply *a, const struct cg_write *w)
 	undo->value = w->key ? line_of_key(a->arena, text, w->key, w->reset) : text;
 }
 
+/* ENOENT is what a kernel lacks, and may be passed over: it is believed only of a file that is not
+ * there. One that has come meanwhile gets its value. */
 static int write_one(struct cg_apply *a, const struct cg_write *w)
 {
 	if (a->keep_undo)
 		keep_old_value(a, w);
-	return write_lines(a->arena, a->dir, w->file, w->value);
+	if (write_lines(a->arena, a->dir, w->file, w->value) == 0)
+		return 0;
+	if (errno != ENOENT || faccessat(a->dir, w->file, F_OK, 0) < 0)
+		return -1;
+	if (write_lines(a->arena, a->dir, w->file, w->value) == 0)
+		return 0;
+	if (errno == ENOENT)
+		errno = EIO;
+	return -1;
 }
 
 static int write_setting(struct cg_apply *a, const struct cg_setting *s)

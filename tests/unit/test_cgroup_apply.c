@@ -1,5 +1,20 @@
 /* link: cgroup policy base */
+#include <sys/syscall.h>
+
 #include "test_cgroup_fixture.h"
+
+/* So many writes that come next say what only an open may say. */
+static int writes_without_file;
+
+ssize_t write(int fd, const void *text, size_t length)
+{
+	if (writes_without_file > 0) {
+		writes_without_file--;
+		errno = ENOENT;
+		return -1;
+	}
+	return syscall(SYS_write, fd, text, length);
+}
 
 /* A controller's files come after its name is in cgroup.controllers, while somebody else holds the
  * lock; a write to the parent's cgroup.subtree_control waits for it. Here that is a FIFO, which
@@ -61,9 +76,45 @@ static void test_files_of_a_controller_just_switched_on_are_waited_for(void **st
 	assert_int_equal(rmdir(folder), 0);
 }
 
+/* hugetlb.SIZE.rsvd.max may lack, since old kernels have none: not where the file is there. */
+static void test_a_limit_is_not_passed_over_where_its_file_is_there(void **state)
+{
+	char folder[] = "/tmp/runsafe-apply.XXXXXX", path[PATH_MAX];
+	struct arena arena = {0};
+	struct error err = ERROR_INIT;
+	struct cg_setting item = {.controller = CG_HUGETLB,
+				  .flags = CG_MAY_LACK,
+				  .where = (char *)"linux.resources.hugepageLimits[0]",
+				  .write = {.file = "hugetlb.2MB.rsvd.max", .value = (char *)"9"}};
+	struct cg_settings settings = {.arena = &arena, .items = &item, .n = 1};
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	struct cg_apply apply = {.arena = &arena,
+				 .dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC),
+				 .mode = CGROUP_AVAILABLE,
+				 .name = folder};
+	assert_int_equal(cg_apply(&apply, &settings, &err), 0);
+	snprintf(path, sizeof(path), "%s/hugetlb.2MB.rsvd.max", folder);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	writes_without_file = 2;
+	assert_int_equal(cg_apply(&apply, &settings, &err), -1);
+	assert_non_null(strstr(err.text, "can not write \"9\" to "));
+	/* A file that came after the first look gets its value. */
+	writes_without_file = 1;
+	assert_int_equal(cg_apply(&apply, &settings, &err), 0);
+	assert_string_equal(read_file(path), "9");
+	assert_int_equal(writes_without_file, 0);
+	close(apply.dir);
+	arena_free(&arena);
+	unlink(path);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_limit_is_not_passed_over_where_its_file_is_there),
 	    cmocka_unit_test(test_files_of_a_controller_just_switched_on_are_waited_for),
 	};
 
