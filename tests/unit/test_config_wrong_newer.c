@@ -1,5 +1,7 @@
 /* link: config base */
 /* Schedulers, memory policies, resctrl classes and network devices that can not be. */
+#include <stdio.h>
+
 #include "config_wrong.h"
 
 #define POLICIES                                                                                   \
@@ -189,6 +191,66 @@ REFUSES(memory_policy)
 REFUSES(intel_rdt)
 REFUSES(net_devices)
 
+/* before, n times one with the numbers up to n in it, and behind. */
+static char *repeated(const char *before, const char *one, int n, const char *behind)
+{
+	char *items = malloc((size_t)n * 64), *end = items, *text;
+
+	for (int i = 0; i < n; i++) {
+		*end++ = i ? ',' : ' ';
+		for (const char *c = one; *c; c++) {
+			if (*c == '#')
+				end += snprintf(end, 8, "%d", i + 1);
+			else
+				*end++ = *c;
+		}
+	}
+	*end = '\0';
+	text = arena_printf(&arena, "%s%s%s", before, items, behind);
+	for (char *c = text; *c; c++) {
+		if (*c == '\'')
+			*c = '"';
+	}
+	free(items);
+	return text;
+}
+
+/* Each of a long list is compared with all others, so that none is longer than any host needs. */
+static void test_long_lists(void **state)
+{
+	static const struct {
+		const char *before, *one, *behind;
+		int most;
+		const char *message;
+	} lists[] = {
+	    {"'resources':{'hugepageLimits':[", "{'pageSize':'#MB','limit':0}", "]}", 64,
+	     "linux.resources.hugepageLimits: expected at most 64 sizes, got 65"},
+	    {"'netDevices':{", "'e#':{}", "}", 4096,
+	     "linux.netDevices: expected at most 4096 devices, got 4097"},
+	    {"'namespaces':[{'type':'user'}],"
+	     "'gidMappings':[{'containerID':0,'hostID':0,'size':1}],'uidMappings':[",
+	     "{'containerID':#,'hostID':#,'size':1}", "]", 340,
+	     "linux.uidMappings: expected at most 340 ranges, which the kernel takes"},
+	};
+	static struct config cfg;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		const char *before =
+		    arena_printf(&arena, "{'ociVersion':'1.0.0','root':{'path':'r'},'linux':{%s",
+				 lists[i].before);
+		const char *behind = arena_printf(&arena, "%s}}", lists[i].behind);
+		const char *text = repeated(before, lists[i].one, lists[i].most, behind);
+		struct error err = ERROR_INIT;
+
+		if (config_parse(&arena, "t.json", text, strlen(text), &cfg, &err) < 0)
+			fail_msg("%s", err.text);
+		assert_string_equal(
+		    refused(repeated(before, lists[i].one, lists[i].most + 1, behind)),
+		    arena_printf(&arena, "t.json: %s", lists[i].message));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +258,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_memory_policy, teardown),
 	    cmocka_unit_test_teardown(test_intel_rdt, teardown),
 	    cmocka_unit_test_teardown(test_net_devices, teardown),
+	    cmocka_unit_test_teardown(test_long_lists, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,6 +215,21 @@ static void conditions_on_one_argument_are_alternatives(void **state)
 	assert_int_equal(run(f, SYS_tkill, 2, 16), NO(EPERM));
 }
 
+/* As libseccomp takes them, and so as runc and crun answer. */
+static void the_first_of_two_rules_for_a_call_answers(void **state)
+{
+	struct fixture *f = *state;
+
+	compiles(f, "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": ["
+		    "{\"names\": [\"getpid\"], \"action\": \"SCMP_ACT_LOG\"},"
+		    "{\"names\": [\"getpid\", \"getppid\"], \"action\": \"SCMP_ACT_KILL\"},"
+		    "{\"names\": [\"getppid\", \"getpid\"], \"action\": \"SCMP_ACT_LOG\"},"
+		    "{\"names\": [\"getuid\"], \"action\": \"SCMP_ACT_KILL\"}]}");
+	assert_int_equal(run(f, SYS_getpid, 0, 0), SECCOMP_RET_LOG);
+	assert_int_equal(run(f, SYS_getppid, 0, 0), SECCOMP_RET_KILL_THREAD);
+	assert_int_equal(run(f, SYS_getuid, 0, 0), SECCOMP_RET_KILL_THREAD);
+}
+
 static void every_action_is_what_it_says(void **state)
 {
 	static const struct {
@@ -394,6 +409,7 @@ int main(void)
 	    TEST(other_architectures_are_open_only_when_listed),
 	    TEST(new_calls_can_be_denied_where_the_default_is_to_allow),
 	    TEST(conditions_on_one_argument_are_alternatives),
+	    TEST(the_first_of_two_rules_for_a_call_answers),
 	    TEST(every_action_is_what_it_says),
 	    TEST(a_default_that_kills_kills_newer_calls_too),
 	    TEST(flags_become_those_of_seccomp),
