@@ -29,7 +29,7 @@ struct compile {
 	bool notify;		 /* a rule asks the agent behind listenerPath */
 	struct str_list unknown; /* names */
 	struct seccomp_front front;
-	size_t conditions; /* so far */
+	size_t taken; /* rules and conditions so far */
 	/* Answered whatever their arguments are. */
 	struct unconditional {
 		int number;
@@ -111,14 +111,13 @@ static int add_rule(struct compile *c, int number, const char *name, uint32_t ac
 {
 	if (n_args == 0 && known_already(c, number, action))
 		return 0;
-	/* libseccomp compares each condition with all others of a call. */
-	c->conditions += n_args;
-	if (c->conditions > BPF_MAXINSNS)
-		return error_set(
-		    err,
-		    "%s: more than %d conditions on arguments, and the kernel takes no "
-		    "more instructions than that",
-		    WHERE, BPF_MAXINSNS);
+	/* libseccomp compares each with all others. */
+	c->taken += n_args ? n_args : 1;
+	if (c->taken > BPF_MAXINSNS)
+		return error_set(err,
+				 "%s: more than %d rules and conditions on arguments, and the "
+				 "kernel takes no more instructions than that",
+				 WHERE, BPF_MAXINSNS);
 	int r = seccomp_rule_add_array(c->filter, action, number, (unsigned int)n_args, args);
 
 	if (r == -EEXIST)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -230,6 +231,42 @@ static void the_first_of_two_rules_for_a_call_answers(void **state)
 	assert_int_equal(run(f, SYS_getuid, 0, 0), SECCOMP_RET_KILL_THREAD);
 }
 
+/* There the call is a condition on an argument of another one, socketcall. */
+static void two_rules_for_a_call_of_i386_may_differ_in_nothing(void **state)
+{
+#if defined(__x86_64__)
+	struct fixture *f = *state;
+
+	assert_int_equal(compile(f, "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"architectures\":"
+				    "[\"SCMP_ARCH_X86\"], \"syscalls\": ["
+				    "{\"names\": [\"socket\"], \"action\": \"SCMP_ACT_LOG\"},"
+				    "{\"names\": [\"socket\"], \"action\": \"SCMP_ACT_KILL\"}]}"),
+			 -1);
+	assert_non_null(strstr(f->err.text, "two rules for socket answer the same arguments"));
+#else
+	(void)state;
+	skip();
+#endif
+}
+
+/* libseccomp needs time by their square. */
+static void there_are_no_more_rules_than_the_kernel_takes_instructions(void **state)
+{
+	struct fixture *f = *state;
+	char *json = malloc(1 << 20), *end = json;
+
+	end += snprintf(end, 99, "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [");
+	for (int i = 0; i < 4097; i++)
+		end += snprintf(end, 99,
+				"%s{\"names\": [\"%s\"], \"action\": \"SCMP_ACT_ERRNO\", "
+				"\"errnoRet\": %d}",
+				i ? "," : "", i % 2 ? "getpid" : "getppid", i / 2 + 1);
+	snprintf(end, 99, "]}");
+	assert_int_equal(compile(f, json), -1);
+	assert_non_null(strstr(f->err.text, "more than 4096 rules and conditions on arguments"));
+	free(json);
+}
+
 static void every_action_is_what_it_says(void **state)
 {
 	static const struct {
@@ -410,6 +447,8 @@ int main(void)
 	    TEST(new_calls_can_be_denied_where_the_default_is_to_allow),
 	    TEST(conditions_on_one_argument_are_alternatives),
 	    TEST(the_first_of_two_rules_for_a_call_answers),
+	    TEST(two_rules_for_a_call_of_i386_may_differ_in_nothing),
+	    TEST(there_are_no_more_rules_than_the_kernel_takes_instructions),
 	    TEST(every_action_is_what_it_says),
 	    TEST(a_default_that_kills_kills_newer_calls_too),
 	    TEST(flags_become_those_of_seccomp),
