@@ -18,6 +18,7 @@ import sys
 import time
 import traceback
 
+import kill_bundles
 import kill_cases
 from kill_cases import Wrong
 
@@ -144,7 +145,7 @@ def parse():
     options.bundles = list(kill_cases.BUNDLES) if "all" in bundles else bundles
     probes = kill_cases.workload.PROBES
     options.programs = {"runsafe": kill_cases.harness.RUNSAFE, "inject": probes / "inject",
-                        "readback": "/bin/true"}
+                        "readback": "/bin/true", "say": probes / "say"}
     return options
 
 
@@ -195,7 +196,10 @@ def collect(pipes, cases):
 
 def main():
     options = parse()
-    cases = [(c, b) for b in options.bundles for c in options.commands]
+    skipped = {b: why for b in options.bundles if (why := kill_bundles.why_not(b))}
+    for bundle, why in skipped.items():
+        print(f"  {bundle}: skipped, {why}")
+    cases = [(c, b) for b in options.bundles if b not in skipped for c in options.commands]
     if options.point:
         one_point(options, cases)
         return 0
@@ -216,7 +220,9 @@ def main():
     print(f"killed at {sum(o.points for o in outcomes.values())} points: {good} of {len(cases)} "
           f"commands left nothing behind ({time.monotonic() - began:.0f} s)")
     if options.out:
-        pathlib.Path(options.out).write_text(f"{good} {len(cases) - good} 0\n", encoding="ascii")
+        left_out = len(skipped) * len(options.commands)
+        pathlib.Path(options.out).write_text(f"{good} {len(cases) - good} {left_out}\n",
+                                             encoding="ascii")
     return 0 if good == len(cases) else 1
 
 

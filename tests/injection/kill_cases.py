@@ -1,6 +1,8 @@
 """What tests/injection/kill.py kills: each command of runsafe with what must be there before it."""
 
 import array
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
@@ -15,14 +17,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "integration"))
 
 import ground  # noqa: E402
 import harness  # noqa: E402
-import workload  # noqa: E402
 from ground import HERE  # noqa: E402
+from kill_bundles import (BUNDLES, DEVICE, INSIDE, LISTENERS, MANAGER, PEER,  # noqa: E402
+                          VETH)
+import workload  # noqa: E402
 
 PID_FILE = HERE / "pid"
 LIMIT = 120  # seconds: others may load the machine
 PROGRAMS = "sh sleep cat true".split()
 NOT_THERE = "container does not exist"
-LISTENERS = {"console": HERE / "console.sock", "notify": HERE / "notify.sock"}
+ADDRESS = "192.0.2.1"
+SET_UP = (VETH, f"ip address add {ADDRESS}/24 dev {DEVICE}", f"ip link set {DEVICE} up")
 
 
 class Wrong(Exception):
@@ -60,6 +65,17 @@ class Ground(ground.Ground):
             path.chmod(0o777)
             listener.listen(16)
             threading.Thread(target=self.take, args=(listener,), daemon=True).start()
+
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        manager.bind(str(MANAGER))
+        threading.Thread(target=self.listen, args=(manager,), daemon=True).start()
+        ground.checked(ground.libc.unshare(0x40000000), "unshare")  # CLONE_NEWNET
+
+    @staticmethod
+    def listen(manager):
+        """A service manager: what is ready is heard."""
+        while manager.recv(4096):
+            pass
 
     @property
     def id(self):
@@ -111,53 +127,6 @@ class Ground(ground.Ground):
         return super().look() | ({f"cgroup {own}"} if own.exists() else set())
 
 
-def plain(here):
-    """As an engine writes it for an image that says nothing."""
-    return here.engines_bundle()
-
-
-def rich(here):
-    """A user namespace, a terminal, hooks of all kinds, a new volume, a filter with an agent, a time
-    namespace, what the image has in /run copied up, a cgroup whose parents are not there."""
-    bundle = here.engines_bundle()
-    config = bundle.config
-    mapping = [{"containerID": 0, "hostID": 100000, "size": 65536}]
-    spaces = config["linux"]["namespaces"] + [{"type": "user"}, {"type": "time"}]
-    config["linux"].update(
-        uidMappings=mapping, gidMappings=mapping, namespaces=spaces,
-        timeOffsets={"boottime": {"secs": 100, "nanosecs": 0}},
-        sysctl={"net.ipv4.ip_forward": "1"},
-        cgroupsPath=f"/{here.parent}/above/it/{here.id}",
-        seccomp={"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(LISTENERS["notify"]),
-                 "syscalls": [{"names": ["swapoff"], "action": "SCMP_ACT_NOTIFY"}]})
-    hook = [{"path": "/bin/true", "args": ["true"]}]
-    config["hooks"] = {name: hook for name in ("prestart", "createRuntime", "createContainer",
-                                               "startContainer", "poststart", "poststop")}
-    config["process"]["terminal"] = True
-    config["process"]["oomScoreAdj"] = 10
-    bundle.file("/run/of-the-image", "copied\n")
-    (bundle.rootfs / "data").mkdir()
-    config["mounts"].append({"destination": "/data", "type": "bind", "options": ["rbind"],
-                             "source": str(HERE / "engine/volumes/one/_data")})
-    subprocess.run(["chown", "-hR", "100000:100000", str(bundle.rootfs)], check=True)
-    return bundle.write()
-
-
-def sealed(here):
-    """The workload's user may write runsafe's own file: it executes itself again from a mount."""
-    bundle = here.engines_bundle()
-    bundle.config["process"]["user"] = {"uid": 1234, "gid": 1234}
-    os.chown(HERE / "bin/runsafe", 1234, 1234)
-    return bundle.write()
-
-
-def own_path(here):
-    """The cgroup that runsafe chooses, and the socket of a service manager."""
-    bundle = here.engines_bundle()
-    del bundle.config["linux"]["cgroupsPath"]
-    return bundle.write()
-
-
 class Case:
     """One command. """
 
@@ -197,6 +166,34 @@ class Case:
         self.volume.mkdir(mode=0o755)
         if self.bundle.config["linux"].get("uidMappings"):
             os.chown(self.volume, 100000, 100000)
+        if self.bundle.config["linux"].get("netDevices"):
+            self.new_device()
+
+    def new_device(self):
+        """With a device that was moved its peer goes, too, when the namespace does: a moment later.
+        One that was not moved is as it was."""
+        names = []
+
+        def settled():
+            names[:] = {name for _, name in socket.if_nameindex()} & {DEVICE, PEER, INSIDE}
+            return sorted(names) in ([], [DEVICE, PEER])
+
+        if harness.wait_for(settled) and (not names or self.device_is_set_up()):
+            for words in () if names else SET_UP:
+                subprocess.run(words.split(), check=True)
+            return
+        for name in names:
+            subprocess.run(["ip", "link", "del", name], stderr=subprocess.DEVNULL, check=False)
+        raise Wrong(f"of the device and its peer {names} are on the host, or it is not set up")
+
+    @staticmethod
+    def device_is_set_up():
+        request = DEVICE.encode().ljust(40, b"\0")
+        with socket.socket() as any_, contextlib.suppress(OSError):
+            address = fcntl.ioctl(any_, 0x8915, request)[20:24]  # SIOCGIFADDR
+            flags = fcntl.ioctl(any_, 0x8913, request)[16]  # SIOCGIFFLAGS
+            return socket.inet_ntoa(address) == ADDRESS and bool(flags & 1)
+        return False
 
     # --- the command
 
@@ -325,7 +322,9 @@ class Run(Case):
 
     def __init__(self, here, bundle):
         super().__init__(here, bundle)
-        bundle.args("/bin/cat")
+        *shell, script = bundle.config["process"]["args"]
+        bundle.args(*shell, script.replace("sleep 1000", "cat")) if shell[0] == "/bin/sh" else \
+            bundle.args("/bin/cat")
         bundle.set("process.terminal", False)
 
     def before(self):
@@ -455,7 +454,6 @@ COMMANDS = {
     "kill": Kill, "delete": Delete, "delete-created": DeleteCreated,
     "delete-forced": DeleteForced,
 }
-BUNDLES = {"plain": plain, "rich": rich, "sealed": sealed, "own-path": own_path}
 
 
 def all_cases():
@@ -464,4 +462,5 @@ def all_cases():
 
 def make(here, command, bundle):
     """The case on a worker's own ground."""
+    os.environ.pop("NOTIFY_SOCKET", None)
     return COMMANDS[command](here, BUNDLES[bundle](here))
