@@ -157,8 +157,10 @@ def worker(number, runtime, programs, names, tasks, following, results):
         results.put((None, "broken", [f"{type(error).__name__}: {error}"], ""))
         raise
     finally:
-        here.close()
-        results.put(None)
+        try:
+            here.close()
+        finally:
+            results.put(None)
 
 
 def attempt(way, task):
