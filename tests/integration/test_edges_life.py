@@ -439,8 +439,8 @@ def test_a_create_killed_before_it_had_its_cgroup_harms_nobody_in_it(runsafe, bu
     assert path
     pid = runsafe.state(other)["pid"]
     was = states[other].read_text()
-    crashed = {**json.loads(was), "cgroupPath": path, "cgroupPending": True, "status": "creating",
-               "pid": 0, "startTime": 0}
+    crashed = {**json.loads(was), "cgroupPath": path, "cgroupPending": True, "cgroupInode": 0,
+               "status": "creating", "pid": 0, "startTime": 0}
     states[other].write_text(json.dumps(crashed))
     runsafe(*command, other, *(["KILL"] if command[0] == "kill" else []))
     runsafe.log.unlink(missing_ok=True)
