@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -220,10 +222,27 @@ int cgroup_freeze(const char *path, bool frozen, int timeout_ms, struct error *e
 			 frozen ? "frozen" : "thawed", timeout_ms);
 }
 
+/* The file tells by itself that it is of cgroup2; where it does not, or is not there, its place is
+ * looked for step by step. */
+static int open_events_of(const char *path)
+{
+	char name[PATH_MAX];
+	struct statfs fs;
+	int length = snprintf(name, sizeof(name), CG_MOUNT "/%s/cgroup.events", cg_relative(path));
+
+	if (*cg_relative(path) && length > 0 && (size_t)length < sizeof(name)) {
+		cleanup_fd int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+		if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
+			return fd_take(&fd);
+	}
+	cleanup_fd int dir = cgroup_open(path);
+	return dir < 0 ? -1 : open_events(dir);
+}
+
 int cgroup_frozen(const char *path)
 {
-	cleanup_fd int dir = cgroup_open(path);
-	cleanup_fd int events = dir < 0 ? -1 : open_events(dir);
+	cleanup_fd int events = open_events_of(path);
 	const int frozen = events < 0 ? -1 : read_event(events, "frozen ");
 
 	/* Gone, or a kernel before 5.2. */

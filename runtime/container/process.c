@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -17,6 +18,7 @@
 struct stat_line {
 	char state;
 	unsigned long flags;
+	long threads;
 	uint64_t start_time;
 };
 
@@ -24,7 +26,7 @@ struct stat_line {
  * (proc_pid_stat(5)). */
 static int parse_stat(const char *text, struct stat_line *out)
 {
-	enum { STATE = 3, FLAGS = 9, STARTTIME = 22 };
+	enum { STATE = 3, FLAGS = 9, THREADS = 20, STARTTIME = 22 };
 	const char *at = strrchr(text, ')');
 
 	if (!at || at[1] != ' ')
@@ -34,33 +36,48 @@ static int parse_stat(const char *text, struct stat_line *out)
 	for (int field = STATE; field < STARTTIME; field++) {
 		if (field == FLAGS)
 			out->flags = strtoul(at, NULL, 10);
-		at = strchr(at, ' ');
-		if (!at)
-			return -1;
+		if (field == THREADS)
+			out->threads = strtol(at, NULL, 10);
+		while (*at != ' ')
+			if (!*at++)
+				return -1;
 		at++;
 	}
 	out->start_time = strtoull(at, NULL, 10);
 	return 0;
 }
 
-static int read_stat(pid_t pid, struct stat_line *out)
+/*
+ * What was opened tells by itself that it is of procfs. Only where there is nothing to be opened
+ * /proc is looked at: without a procfs nobody is dead.
+ */
+static int open_stat(pid_t pid)
 {
 	struct error err = ERROR_INIT;
-	cleanup_fd int proc = open_checked_dir("/proc", PROC_SUPER_MAGIC, "proc", &err);
-	cleanup_fd int fd = -1;
+	struct statfs fs;
 	char path[32];
-	char text[1024];
-	ssize_t n;
 
-	if (proc < 0) {
-		errno = err.number ? err.number : EMEDIUMTYPE;
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int number = errno;
+	if (fd >= 0 && fstatfs(fd, &fs) < 0)
 		return -1;
-	}
-	snprintf(path, sizeof(path), "%d/stat", pid);
-	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	n = read(fd, text, sizeof(text) - 1);
+	if (fd >= 0 && fs.f_type == PROC_SUPER_MAGIC)
+		return fd_take(&fd);
+	cleanup_fd int proc = open_checked_dir("/proc", PROC_SUPER_MAGIC, "proc", &err);
+	if (proc < 0 && err.number)
+		errno = err.number;
+	else
+		errno = proc < 0 || fd >= 0 ? EMEDIUMTYPE : number;
+	return -1;
+}
+
+static int read_stat(pid_t pid, struct stat_line *out)
+{
+	char text[1024];
+	cleanup_fd int fd = open_stat(pid);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
 	if (n < 0) /* ESRCH when it went away after the open */
 		return -1;
 	text[n] = '\0';
@@ -82,34 +99,63 @@ int process_stat(pid_t pid, uint64_t *start_time, char *state)
 	return 0;
 }
 
-int process_executed(pid_t pid)
+/* It stays the same for as long as we live. */
+static const char *this_boot(struct error *err)
 {
-	enum { FORKED_NO_EXEC = 0x40 }; /* PF_FORKNOEXEC, linux/sched.h */
-	struct stat_line line = {0};
+	static const char path[] = "/proc/sys/kernel/random/boot_id";
+	static char known[BOOT_ID_SIZE];
+	char text[BOOT_ID_SIZE];
 
-	return read_stat(pid, &line) < 0 ? -1 : !(line.flags & FORKED_NO_EXEC);
+	if (known[0])
+		return known;
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, BOOT_ID_SIZE - 1);
+	if (n != BOOT_ID_SIZE - 1) {
+		error_errno(err, n < 0 ? errno : EBADMSG,
+			    "reading %s, by which pids of an earlier boot are known", path);
+		return NULL;
+	}
+	memcpy(known, text, (size_t)n);
+	return known;
 }
 
 int process_boot_id(char out[BOOT_ID_SIZE], struct error *err)
 {
-	static const char path[] = "/proc/sys/kernel/random/boot_id";
-	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, out, BOOT_ID_SIZE - 1);
+	const char *boot = this_boot(err);
 
-	if (n != BOOT_ID_SIZE - 1)
-		return error_errno(err, n < 0 ? errno : EBADMSG,
-				   "reading %s, by which pids of an earlier boot are known", path);
-	out[n] = '\0';
+	if (!boot)
+		return -1;
+	memcpy(out, boot, BOOT_ID_SIZE);
 	return 0;
 }
 
 int process_other_boot(const struct container_state *state, struct error *err)
 {
-	char now[BOOT_ID_SIZE];
-
 	if (!state->boot_id || !*state->boot_id)
 		return 0;
-	return process_boot_id(now, err) < 0 ? -1 : strcmp(state->boot_id, now) != 0;
+	const char *boot = this_boot(err);
+
+	return boot ? strcmp(state->boot_id, boot) != 0 : -1;
+}
+
+int process_look(const struct container_state *state, bool *executed)
+{
+	enum { FORKED_NO_EXEC = 0x40 }; /* PF_FORKNOEXEC, linux/sched.h */
+	struct error err = ERROR_INIT;
+	struct stat_line line = {0};
+	const int other = state->pid <= 0 ? 1 : process_other_boot(state, &err);
+
+	*executed = true;
+	if (other) {
+		errno = other < 0 ? err.number : 0;
+		return other < 0 ? -1 : 0;
+	}
+	if (read_stat((pid_t)state->pid, &line) < 0)
+		return errno == ENOENT || errno == ESRCH ? 0 : -1;
+	*executed = !(line.flags & FORKED_NO_EXEC);
+	/* A first thread that has left is a zombie for as long as others run. */
+	const bool ended = (line.state == 'Z' || line.state == 'X') && line.threads <= 1;
+	return line.start_time == state->start_time && !ended;
 }
 
 int process_open(const struct container_state *state)

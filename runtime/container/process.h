@@ -24,6 +24,13 @@ int process_other_boot(const struct container_state *state, struct error *err);
 int process_open(const struct container_state *state);
 
 /*
+ * Whether the workload lives, for who only looks: as process_open() without the descriptor. 1, 0,
+ * or -1 with errno set where that can not be seen. *executed: whether it is another program by now
+ * than the runtime that made it.
+ */
+int process_look(const struct container_state *state, bool *executed);
+
+/*
  * Whether the workload of this pidfd is dead or dying: what it had (namespaces, files) is taken
  * away before the pidfd says that it has ended.
  */

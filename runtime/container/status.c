@@ -29,14 +29,14 @@ static bool recorded_as(const struct container_state *state, enum container_stat
 }
 
 /* Anything but a clear "dead" counts as alive: nothing is deleted on a doubt. */
-static bool alive(const struct container_state *state, struct error *err)
+static bool alive(const struct container_state *state, bool *executed, struct error *err)
 {
-	cleanup_fd int pidfd = process_open(state);
+	const int lives = process_look(state, executed);
 
-	if (pidfd < 0 && errno != ESRCH)
+	if (lives < 0)
 		error_errno(err, errno, "%s: looking at its process %lld", state->id,
 			    (long long)state->pid);
-	return pidfd >= 0 || errno != ESRCH;
+	return lives != 0;
 }
 
 static bool frozen(const struct container_state *state, struct error *err)
@@ -50,35 +50,24 @@ static bool frozen(const struct container_state *state, struct error *err)
 	return is > 0;
 }
 
-/* A start or a run that was killed in the middle could not write that the workload runs. */
-static enum container_status by_program(const struct container_state *state, struct error *err)
-{
-	const int executed =
-	    recorded_as(state, STATUS_CREATED) ? process_executed((pid_t)state->pid) : 1;
-
-	if (executed < 0 && (errno == ENOENT || errno == ESRCH)) /* ended just now */
-		return STATUS_STOPPED;
-	if (executed < 0)
-		error_errno(err, errno,
-			    "%s: looking whether its workload was started (process %lld)",
-			    state->id, (long long)state->pid);
-	return executed ? STATUS_RUNNING : STATUS_CREATED;
-}
-
 /* What can not be seen is noted in err. */
 static enum container_status look(const struct container_state *state, struct error *err)
 {
 	const bool creating = recorded_as(state, STATUS_CREATING);
+	bool executed;
 
 	if (recorded_as(state, STATUS_STOPPED))
 		return STATUS_STOPPED;
 	if (creating && state->pid == 0 && process_other_boot(state, err) <= 0)
 		return STATUS_CREATING;
-	if (!alive(state, err))
+	if (!alive(state, &executed, err))
 		return STATUS_STOPPED;
 	if (creating)
 		return STATUS_CREATING;
-	return frozen(state, err) ? STATUS_PAUSED : by_program(state, err);
+	if (frozen(state, err))
+		return STATUS_PAUSED;
+	/* A start or a run that was killed in the middle could not write that the workload runs. */
+	return recorded_as(state, STATUS_CREATED) && !executed ? STATUS_CREATED : STATUS_RUNNING;
 }
 
 int container_look(const struct container_state *state, enum container_status *status,
