@@ -22,6 +22,10 @@ struct arena {
 /* Frees everything that came from the arena; it can be used again afterwards. */
 void arena_free(struct arena *arena);
 
+/* Takes back everything that came from the arena, and keeps a block of memory for what comes next.
+ */
+void arena_rewind(struct arena *arena);
+
 /* Zeroes all that came from the arena; it can only be freed afterwards. */
 void arena_wipe(struct arena *arena);
 

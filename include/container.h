@@ -91,6 +91,13 @@ int container_open(struct arena *arena, const char *root, const char *id, bool l
 void container_close(struct container *container);
 
 /*
+ * For who only shows what a container is: reads state.json without a lock, and without findings
+ * and, but for its annotations, config, of which it is only known that they are JSON.
+ */
+int container_glance(struct arena *arena, const char *root, const char *id,
+		     struct container_state *out, struct error *err);
+
+/*
  * Makes ROOT (0711, parents too) and ROOT/ID (0711), locks it, and returns it with an empty state.
  * An id in use is an error ("container with given ID already exists"). A directory without a
  * state.json that nobody holds the lock of is debris of a killed create: it is taken over.
@@ -121,6 +128,15 @@ const char *container_status_name(enum container_status status);
 /* The ids under root that have a readable state.json, sorted; foreign folders are passed over. */
 int container_list(struct arena *arena, const char *root, struct str_list *ids, struct error *err);
 
+/* Gets a state as container_glance() has it, which is gone when it returns. A negative result ends
+ * the visits, with err set. */
+typedef int container_visitor(void *context, const struct container_state *state,
+			      struct error *err);
+
+/* Visits what container_list() lists, in that order. Returns 0, or -1 with err set. */
+int container_each(struct arena *arena, const char *root, container_visitor *visit, void *context,
+		   struct error *err);
+
 /* The OCI state JSON (ociVersion, id, status, pid, bundle, annotations) with runc's additions
  * rootfs, created, owner. What `state` prints and what hooks get. */
 const char *container_state_json(struct arena *arena, const struct container_state *state,
@@ -128,10 +144,6 @@ const char *container_state_json(struct arena *arena, const struct container_sta
 
 /* /proc/PID/stat: start time (field 22) and state letter. Returns 0, or -1 with errno set. */
 int process_stat(pid_t pid, uint64_t *start_time, char *state);
-
-/* Whether it is another program by now than the runtime that made it: 1, 0, or -1 with errno set.
- */
-int process_executed(pid_t pid);
 
 /* Chooses the policy by DESIGN.md section 3 and reads it. *text and *text_length are its JSON,
  * the arena's. Returns NULL with err set. */

@@ -49,6 +49,18 @@ void arena_free(struct arena *arena)
 	}
 }
 
+void arena_rewind(struct arena *arena)
+{
+	struct arena rest = {.head = arena->head ? arena->head->next : NULL};
+
+	arena_free(&rest);
+	if (!arena->head)
+		return;
+	arena->head->next = NULL;
+	memset(arena->head->bytes, 0, arena->head->used);
+	arena->head->used = 0;
+}
+
 void arena_wipe(struct arena *arena)
 {
 	for (struct arena_block *block = arena->head; block; block = block->next)

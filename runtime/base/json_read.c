@@ -189,11 +189,13 @@ static int on_begin_list(void *ctx)
 	return on_begin(ctx, false);
 }
 
-static const struct json_field *find_field(const struct json_table *table, const char *key,
-					   size_t length)
+const struct json_field *json_find_field(const struct json_table *table, const char *key,
+					 size_t length)
 {
 	for (const struct json_field *field = table->fields; field->key; field++) {
-		if (strncmp(field->key, key, length) == 0 && field->key[length] == '\0')
+		/* The first byte tells most of them, without a call. */
+		if (field->key[0] == key[0] && strncmp(field->key, key, length) == 0 &&
+		    field->key[length] == '\0')
 			return field;
 	}
 	return NULL;
@@ -214,7 +216,8 @@ static int on_key(void *ctx, const unsigned char *text, size_t length)
 			return go_on_if(json_fail(r, "expected a key without NUL characters"));
 		return GO_ON;
 	}
-	frame->field = memchr(key, '\0', length) ? NULL : find_field(frame->table, key, length);
+	frame->field =
+	    memchr(key, '\0', length) ? NULL : json_find_field(frame->table, key, length);
 	if (!frame->field) {
 		if (!frame->table->unknown_is_error)
 			return GO_ON;
@@ -385,8 +388,8 @@ static bool is_blank(const char *text, size_t length)
 	return true;
 }
 
-int json_read(struct arena *arena, const char *label, const char *text, size_t length,
-	      const struct json_table *table, void *out, struct error *err)
+int json_read_scanned(struct arena *arena, const char *label, const char *text, size_t length,
+		      const struct json_table *table, void *out, struct error *err)
 {
 	yajl_alloc_funcs memory = {yajl_malloc_, yajl_realloc_, yajl_free_, NULL};
 	struct json_reader r = {
@@ -394,16 +397,22 @@ int json_read(struct arena *arena, const char *label, const char *text, size_t l
 	yajl_handle handle;
 	int result;
 
-	if (is_blank(text, length))
-		return error_set(err, "%s: expected a JSON object, but the file is empty", label);
-	if (json_scan(label, text, length, err) < 0)
-		return -1;
 	handle = yajl_alloc(&callbacks, &memory, &r);
-	/* json_scan() has done it already, and more strictly. */
+	/* It has been done already, and more strictly. */
 	yajl_config(handle, yajl_dont_validate_strings, 1);
 	result = parse(&r, handle, text, length);
 	yajl_free(handle);
 	return result;
+}
+
+int json_read(struct arena *arena, const char *label, const char *text, size_t length,
+	      const struct json_table *table, void *out, struct error *err)
+{
+	if (is_blank(text, length))
+		return error_set(err, "%s: expected a JSON object, but the file is empty", label);
+	if (json_scan(label, text, length, err) < 0)
+		return -1;
+	return json_read_scanned(arena, label, text, length, table, out, err);
 }
 
 int json_read_file(struct arena *arena, int dirfd, const char *path, const char *label,

@@ -45,11 +45,19 @@ struct json_got {
 /* Limits and encoding, before yajl sees the text. Returns 0, or -1 with err set. */
 int json_scan(const char *label, const char *text, size_t length, struct error *err);
 
+/* json_read() of a text of which json_scan() would find nothing. */
+int json_read_scanned(struct arena *arena, const char *label, const char *text, size_t length,
+		      const struct json_table *table, void *out, struct error *err);
+
 /* Says that the text is over JSON_MAX_BYTES. Returns -1. */
 int json_too_large(const char *label, struct error *err);
 
 /* "line 3, column 7" of an offset into text. */
 char *json_place(struct arena *arena, const char *text, size_t offset);
+
+/* The table's field of that key, which need not end with a NUL; NULL for none. */
+const struct json_field *json_find_field(const struct json_table *table, const char *key,
+					 size_t length);
 
 /* What the value that comes next must be; in a list or map, of its elements. */
 enum json_kind json_wanted(const struct json_frame *frame);

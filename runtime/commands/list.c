@@ -28,62 +28,64 @@ static void print_table(const struct row *rows, size_t n)
 	}
 }
 
-static const char *or_dash(const char *text)
+struct listing {
+	struct arena *arena;
+	bool json;
+	struct row *rows;
+	size_t n;
+	struct str_list texts; /* nothing is printed of a list that fails */
+};
+
+static const char *cell(struct arena *arena, const char *text)
 {
-	return text && *text ? text : "-";
+	return text && *text ? arena_strdup(arena, text) : "-";
 }
 
 static struct row make_row(struct arena *arena, const struct container_state *state,
 			   enum container_status status)
 {
 	int64_t pid = status == STATUS_STOPPED ? 0 : state->pid;
-	struct row row = {{state->id, arena_printf(arena, "%lld", (long long)pid),
-			   container_status_name(status), or_dash(state->bundle),
-			   or_dash(state->created), or_dash(state->owner)}};
+	struct row row = {{cell(arena, state->id), arena_printf(arena, "%lld", (long long)pid),
+			   container_status_name(status), cell(arena, state->bundle),
+			   cell(arena, state->created), cell(arena, state->owner)}};
 
 	return row;
 }
 
-/* One that is deleted between the listing and the look is passed over. */
-static int list_all(struct arena *arena, const char *root, const struct str_list *ids, bool json,
-		    struct error *err)
+static int add(void *context, const struct container_state *state, struct error *err)
 {
-	struct row *rows = arena_grow(arena, NULL, 0, sizeof(*rows));
-	size_t n = 1;
-	struct str_list texts = {.n = 0}; /* nothing is printed of a list that fails */
+	struct listing *listing = context;
+	struct arena *arena = listing->arena;
+	enum container_status status;
 
-	rows[0] = (struct row){{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
-	for (size_t i = 0; i < ids->n; i++) {
-		struct container container;
-		struct error one = ERROR_INIT;
-		enum container_status status;
+	if (container_look(state, &status, err) < 0)
+		return -1;
+	if (listing->json) {
+		const char *text = container_state_json(arena, state, status, false);
 
-		if (container_open(arena, root, ids->items[i], false, &container, &one) < 0) {
-			if (one.number == ENOENT)
-				continue;
-			*err = one;
-			return -1;
-		}
-		const int seen = container_look(&container.state, &status, err);
-		container_close(&container);
-		if (seen < 0)
-			return -1;
-		if (json) {
-			str_list_add(
-			    arena, &texts,
-			    arena_strdup(arena, container_state_json(arena, &container.state,
-								     status, false)));
-			continue;
-		}
-		rows = arena_grow(arena, rows, n, sizeof(*rows));
-		rows[n++] = make_row(arena, &container.state, status);
+		str_list_add(arena, &listing->texts, arena_strdup(arena, text));
+		return 0;
 	}
+	listing->rows = arena_grow(arena, listing->rows, listing->n, sizeof(*listing->rows));
+	listing->rows[listing->n++] = make_row(arena, state, status);
+	return 0;
+}
+
+/* One that is deleted between the listing and the look is passed over. */
+static int list_all(struct arena *arena, const char *root, bool json, struct error *err)
+{
+	struct listing listing = {.arena = arena, .json = json, .n = 1};
+
+	listing.rows = arena_grow(arena, NULL, 0, sizeof(*listing.rows));
+	listing.rows[0] = (struct row){{"ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"}};
+	if (container_each(arena, root, add, &listing, err) < 0)
+		return -1;
 	if (!json)
-		print_table(rows, n);
-	for (size_t i = 0; json && i < texts.n; i++)
-		printf("%s%s", i ? "," : "[", texts.items[i]);
+		print_table(listing.rows, listing.n);
+	for (size_t i = 0; json && i < listing.texts.n; i++)
+		printf("%s%s", i ? "," : "[", listing.texts.items[i]);
 	if (json)
-		puts(texts.n ? "]" : "[]");
+		puts(listing.texts.n ? "]" : "[]");
 	return 0;
 }
 
@@ -106,10 +108,10 @@ int list_main(int argc, char **argv, const struct runtime_options *options, stru
 		error_set(err, "list: option --format: expected table or json, got \"%s\"", format);
 		return 1;
 	}
+	if (!quiet)
+		return list_all(arena, options->root, strcmp(format, "json") == 0, err) < 0;
 	if (container_list(arena, options->root, &ids, err) < 0)
 		return 1;
-	if (!quiet)
-		return list_all(arena, options->root, &ids, strcmp(format, "json") == 0, err) < 0;
 	for (size_t i = 0; i < ids.n; i++)
 		printf("%s\n", ids.items[i]);
 	return 0;

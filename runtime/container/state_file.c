@@ -66,10 +66,20 @@ static const struct json_table marker_table = {.size = sizeof(struct state_file)
 					       .present_offset = JSON_NO_OFFSET,
 					       .key_offset = JSON_NO_OFFSET};
 
+/* All that is shown of config by who only shows a state. */
+static const struct json_field shown_fields[] = {
+    {.key = "annotations", .kind = JSON_STRING_MAP, .offset = offsetof(struct config, annotations)},
+    {.key = NULL}};
+
+static const struct json_table shown_table = {.size = sizeof(struct config),
+					      .fields = shown_fields,
+					      .present_offset = JSON_NO_OFFSET,
+					      .key_offset = JSON_NO_OFFSET};
+
 #define MAX_FIELDS 40
 
 /* config's own table is known only at run time. */
-static void make_fields(struct json_field fields[MAX_FIELDS])
+static void make_fields(struct json_field fields[MAX_FIELDS], bool glance)
 {
 	const struct json_field all[] = {
 	    {.key = MARKER, .kind = JSON_OPT_I64, .offset = AT(form)},
@@ -90,8 +100,15 @@ static void make_fields(struct json_field fields[MAX_FIELDS])
 	    {.key = "pid", .kind = JSON_I64, .offset = AT(state.pid), .min = 0, .max = INT32_MAX},
 	    {.key = "startTime", .kind = JSON_U64, .offset = AT(state.start_time)},
 	    TEXT("bootId", AT(state.boot_id)),
-	    TEXT("cgroupDriver", AT(state.cgroup_driver)),
 	    TEXT("cgroupPath", AT(state.cgroup_path)),
+	    {.key = "config",
+	     .kind = JSON_OBJECT,
+	     .offset = AT(state.config),
+	     .table = glance ? &shown_table : config_table()},
+	    /* So much for a glance. */
+	    {.key = glance ? NULL : "cgroupDriver",
+	     .kind = JSON_STRING,
+	     .offset = AT(state.cgroup_driver)},
 	    TEXT("systemdUnit", AT(state.cgroup_unit.name)),
 	    {.key = "systemdUser", .kind = JSON_BOOL, .offset = AT(state.cgroup_unit.user_manager)},
 	    {.key = "cgroupInode", .kind = JSON_U64, .offset = AT(state.cgroup_unit.inode)},
@@ -110,10 +127,6 @@ static void make_fields(struct json_field fields[MAX_FIELDS])
 	    {.key = "cgroupKept", .kind = JSON_BOOL, .offset = AT(state.cgroup_kept)},
 	    {.key = "cgroupParents", .kind = JSON_U64, .offset = AT(state.cgroup_parents)},
 	    {.key = "ownPidNamespace", .kind = JSON_BOOL, .offset = AT(state.own_pid_namespace)},
-	    {.key = "config",
-	     .kind = JSON_OBJECT,
-	     .offset = AT(state.config),
-	     .table = config_table()},
 	    {.key = "findings",
 	     .kind = JSON_OBJECT_LIST,
 	     .offset = AT(findings),
@@ -155,7 +168,8 @@ static bool has_marker(struct arena *arena, const char *text, size_t length)
 	struct error ignored = ERROR_INIT;
 
 	memset(&file, 0, sizeof(file));
-	return json_read(arena, FILE_LABEL, text, length, &marker_table, &file, &ignored) == 0 &&
+	return json_read_some(arena, FILE_LABEL, text, length, &marker_table, &file, &ignored) ==
+		   0 &&
 	       file.form.set;
 }
 
@@ -168,9 +182,12 @@ static bool is_group_path(const char *path)
 	       (path[1] && path_clean(path, clean, sizeof(clean)) == 0 && strcmp(path, clean) == 0);
 }
 
-static int parse(struct arena *arena, const char *id, const char *text, size_t length,
+static int parse(struct arena *arena, const char *id, const char *text, size_t length, bool glance,
 		 struct container_state *out, struct error *err)
 {
+	int (*const reader)(struct arena *, const char *, const char *, size_t,
+			    const struct json_table *, void *, struct error *) =
+	    glance ? json_read_some : json_read;
 	struct json_field fields[MAX_FIELDS];
 	const struct json_table table = {.size = sizeof(struct state_file),
 					 .fields = fields,
@@ -179,8 +196,8 @@ static int parse(struct arena *arena, const char *id, const char *text, size_t l
 	struct state_file file;
 
 	memset(&file, 0, sizeof(file));
-	make_fields(fields);
-	if (json_read(arena, FILE_LABEL, text, length, &table, &file, err) < 0) {
+	make_fields(fields, glance);
+	if (reader(arena, FILE_LABEL, text, length, &table, &file, err) < 0) {
 		/* Another runtime's state.json need not be to our taste. */
 		if (length > 0 && !has_marker(arena, text, length))
 			return no_container(id, err);
@@ -207,6 +224,19 @@ static bool is_strangers(const struct stat *st)
 	return st->st_uid != 0 && st->st_uid != geteuid();
 }
 
+/* It is written beside and renamed: one read has it, as long as it was, and the end. */
+static int read_text(struct arena *arena, int fd, const struct stat *st, char **text,
+		     size_t *length)
+{
+	if (S_ISREG(st->st_mode) && st->st_size > 0 && st->st_size <= (off_t)JSON_MAX_BYTES) {
+		*length = (size_t)st->st_size;
+		*text = arena_alloc(arena, *length + 2);
+		if (pread(fd, *text, *length + 1, 0) == (ssize_t)*length)
+			return 0;
+	}
+	return fd_read_all(arena, fd, JSON_MAX_BYTES, text, length);
+}
+
 /*
  * Hooks in it are run on delete, and its pid is killed: only what the caller or root wrote counts,
  * not what somebody put into a folder that --root or XDG_RUNTIME_DIR led to. Returns 0, or -1 with
@@ -226,18 +256,11 @@ static int read_own(struct arena *arena, int dir, char **text, size_t *length, u
 		errno = ESTALE;
 		return -1;
 	}
-	return fd_read_all(arena, fd, JSON_MAX_BYTES, text, length);
+	return read_text(arena, fd, &st, text, length);
 }
 
-int state_file_read(struct arena *arena, int dir, const char *id, struct container_state *out,
-		    struct error *err)
+static int read_failed(const char *id, uid_t owner, struct error *err)
 {
-	size_t length = 0;
-	uid_t owner = 0;
-	char *text = NULL;
-
-	if (read_own(arena, dir, &text, &length, &owner) == 0)
-		return parse(arena, id, text, length, out, err);
 	if (errno == ENOENT)
 		return no_container(id, err);
 	if (errno == ESTALE)
@@ -249,9 +272,42 @@ int state_file_read(struct arena *arena, int dir, const char *id, struct contain
 	return error_errno(err, errno, "container %s: cannot read its %s", id, STATE_FILE);
 }
 
+static int read_state(struct arena *arena, int dir, const char *id, bool glance,
+		      struct container_state *out, struct error *err)
+{
+	size_t length = 0;
+	uid_t owner = 0;
+	char *text = NULL;
+
+	if (read_own(arena, dir, &text, &length, &owner) < 0)
+		return read_failed(id, owner, err);
+	return parse(arena, id, text, length, glance, out, err);
+}
+
+int state_file_read(struct arena *arena, int dir, const char *id, struct container_state *out,
+		    struct error *err)
+{
+	return read_state(arena, dir, id, false, out, err);
+}
+
+int state_file_glance(struct arena *arena, int dir, const char *id, struct container_state *out,
+		      struct error *err)
+{
+	return read_state(arena, dir, id, true, out, err);
+}
+
 bool state_of_hosts_root(void)
 {
 	return geteuid() == 0 && !sys_in_user_namespace();
+}
+
+/* What can not be read may be one: who opens it hears why. Not what says that it is none, or is
+ * somebody else's. */
+static bool may_be_ours(int number)
+{
+	return number != ENOENT && number != ENOTDIR && number != ELOOP && number != EISDIR &&
+	       number != ESTALE && number != E2BIG && number != ENXIO &&
+	       (number != EACCES || state_of_hosts_root());
 }
 
 bool state_file_ours(struct arena *arena, int dir)
@@ -262,11 +318,26 @@ bool state_file_ours(struct arena *arena, int dir)
 
 	if (read_own(arena, dir, &text, &length, &owner) == 0)
 		return has_marker(arena, text, length);
-	/* What can not be read may be one: who opens it hears why. Not what says that it is
-	 * none, or is somebody else's. */
-	return errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EISDIR &&
-	       errno != ESTALE && errno != E2BIG && errno != ENXIO &&
-	       (errno != EACCES || state_of_hosts_root());
+	return may_be_ours(errno);
+}
+
+int state_file_glance_ours(struct arena *arena, int dir, const char *id,
+			   struct container_state *out, struct error *err)
+{
+	size_t length = 0;
+	uid_t owner = 0;
+	char *text = NULL;
+
+	if (read_own(arena, dir, &text, &length, &owner) < 0) {
+		if (!may_be_ours(errno))
+			return 0;
+		return read_failed(id, owner, err);
+	}
+	if (length == 0)
+		return 0;
+	if (parse(arena, id, text, length, true, out, err) == 0)
+		return 1;
+	return err->number == ENOENT ? 0 : -1;
 }
 
 static void write_findings(struct json_writer *w, const struct findings *findings)

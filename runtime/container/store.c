@@ -28,44 +28,6 @@ static const struct {
 };
 enum { N_OWN_FILES = sizeof(own_files) / sizeof(own_files[0]) };
 
-/* The id itself is not repeated with bytes in it that a log or a terminal would act on. */
-static int bad_character(const char *id, struct error *err)
-{
-	static const char rule[] = "only letters, digits and the characters _ + . - are allowed";
-
-	for (const char *c = id; *c; c++) {
-		unsigned char byte = (unsigned char)*c;
-
-		if (byte < 0x20 || byte >= 0x7f)
-			return error_set(err, "invalid container id: it has the byte 0x%02x; %s",
-					 byte, rule);
-	}
-	return error_set(err, "invalid container id \"%s\": %s", id, rule);
-}
-
-int container_check_id(const char *id, struct error *err)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-";
-	size_t length = id ? strlen(id) : 0;
-
-	if (length == 0)
-		return error_set(err, "the container id is empty");
-	if (length > 255)
-		return error_set(err,
-				 "the container id is %zu characters long: at most 255 are "
-				 "allowed",
-				 length);
-	if (strspn(id, allowed) != length)
-		return bad_character(id, err);
-	if (strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
-		return error_set(err, "invalid container id \"%s\": it names a directory", id);
-	if (id[0] == '-')
-		return error_set(err, "invalid container id \"%s\": it must not begin with \"-\"",
-				 id);
-	return 0;
-}
-
 static int no_container(const char *id, struct error *err)
 {
 	error_set(err, "%s: container does not exist", id);
@@ -152,18 +114,28 @@ static bool has_state(int dir)
  * A state that says "creating" is true only while the creating command lives, and that one holds
  * the lock. Without it the create was killed midway, and there is no workload that could start.
  */
-static void see_abandoned(struct container *container, bool locked)
+static void see_abandoned(struct container_state *state, int dir, bool locked)
 {
 	static char stopped[] = "stopped";
 
-	if (!container->state.recorded || strcmp(container->state.recorded, "creating") != 0)
+	if (!state->recorded || strcmp(state->recorded, "creating") != 0)
 		return;
 	if (!locked) {
-		if (flock(container->dir, LOCK_SH | LOCK_NB) < 0)
+		if (flock(dir, LOCK_SH | LOCK_NB) < 0)
 			return;
-		flock(container->dir, LOCK_UN);
+		flock(dir, LOCK_UN);
 	}
-	container->state.recorded = stopped;
+	state->recorded = stopped;
+}
+
+/* Who can write to ROOT can give a folder another one's name. */
+static int check_name(const char *root, const char *id, const struct container_state *state,
+		      struct error *err)
+{
+	if (strcmp(state->id, id) == 0)
+		return 0;
+	return error_set(err, "container %s: the state in %s/%s is that of container %s", id, root,
+			 id, state->id);
 }
 
 /* Opens without the lock, unless there is no state yet: then a create may be about to write it. */
@@ -180,29 +152,42 @@ static int open_unlocked(int root, const char *id)
 	return locked;
 }
 
-int container_open(struct arena *arena, const char *root, const char *id, bool lock,
-		   struct container *out, struct error *err)
+static int open_dir(const char *root, const char *id, bool lock, struct error *err)
 {
 	cleanup_fd int root_dir = -1;
-	cleanup_fd int dir = -1;
+	int dir = -1;
 
-	memset(out, 0, sizeof(*out));
-	out->dir = -1;
 	if (container_check_id(id, err) < 0)
 		return -1;
 	root_dir = open_root(root);
 	if (root_dir >= 0)
 		dir = lock ? open_locked(root_dir, id) : open_unlocked(root_dir, id);
-	if (dir < 0)
-		return open_failed(root, id, err);
-	if (state_file_read(arena, dir, id, &out->state, err) < 0)
+	return dir < 0 ? open_failed(root, id, err) : dir;
+}
+
+int container_open(struct arena *arena, const char *root, const char *id, bool lock,
+		   struct container *out, struct error *err)
+{
+	memset(out, 0, sizeof(*out));
+	out->dir = -1;
+	cleanup_fd int dir = open_dir(root, id, lock, err);
+	if (dir < 0 || state_file_read(arena, dir, id, &out->state, err) < 0 ||
+	    check_name(root, id, &out->state, err) < 0)
 		return -1;
-	/* Who can write to ROOT can give a folder another one's name. */
-	if (strcmp(out->state.id, id) != 0)
-		return error_set(err, "container %s: the state in %s/%s is that of container %s",
-				 id, root, id, out->state.id);
 	out->dir = fd_take(&dir);
-	see_abandoned(out, lock);
+	see_abandoned(&out->state, out->dir, lock);
+	return 0;
+}
+
+int container_glance(struct arena *arena, const char *root, const char *id,
+		     struct container_state *out, struct error *err)
+{
+	cleanup_fd int dir = open_dir(root, id, false, err);
+
+	if (dir < 0 || state_file_glance(arena, dir, id, out, err) < 0 ||
+	    check_name(root, id, out, err) < 0)
+		return -1;
+	see_abandoned(out, dir, false);
 	return 0;
 }
 
@@ -417,38 +402,108 @@ static int compare_texts(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool is_container(struct arena *arena, int root, const char *id)
+/* Whether a folder that can not be opened may be a container's. */
+static bool hides_container(int number)
 {
-	struct error ignored = ERROR_INIT;
-	cleanup_fd int dir = -1;
+	return !says_missing(number) && (number != EACCES || state_of_hosts_root());
+}
 
-	if (container_check_id(id, &ignored) < 0)
-		return false;
-	dir = open_entry(root, id);
-	if (dir < 0)
-		return !says_missing(errno) && (errno != EACCES || state_of_hosts_root());
-	return state_file_ours(arena, dir);
+/* The names that may be ids, sorted. */
+static int read_names(struct arena *arena, const char *root, DIR *stream, struct str_list *names,
+		      struct error *err)
+{
+	const struct dirent *entry;
+	struct error ignored = ERROR_INIT;
+
+	while (errno = 0, (entry = readdir(stream)) != NULL) {
+		if (container_check_id(entry->d_name, &ignored) == 0)
+			str_list_add(arena, names, arena_strdup(arena, entry->d_name));
+	}
+	if (errno)
+		return error_errno(err, errno, "cannot list the state directory %s", root);
+	if (names->n > 1)
+		qsort(names->items, names->n, sizeof(names->items[0]), compare_texts);
+	return 0;
+}
+
+static int open_names(struct arena *arena, const char *root, DIR **stream, struct str_list *names,
+		      struct error *err)
+{
+	*names = (struct str_list){.n = 0};
+	*stream = opendir(root);
+	if (!*stream && errno == ENOENT)
+		return 0;
+	if (!*stream)
+		return error_errno(err, errno, "cannot open the state directory %s", root);
+	if (read_names(arena, root, *stream, names, err) == 0)
+		return 0;
+	closedir(*stream);
+	return -1;
 }
 
 int container_list(struct arena *arena, const char *root, struct str_list *ids, struct error *err)
 {
-	DIR *stream = opendir(root);
-	const struct dirent *entry;
+	struct arena scratch = ARENA_INIT;
+	struct str_list names;
+	DIR *stream;
 
 	*ids = (struct str_list){.n = 0};
-	if (!stream && errno == ENOENT)
-		return 0;
-	if (!stream)
-		return error_errno(err, errno, "cannot open the state directory %s", root);
-	while (errno = 0, (entry = readdir(stream)) != NULL) {
-		if (is_container(arena, dirfd(stream), entry->d_name))
-			str_list_add(arena, ids, arena_strdup(arena, entry->d_name));
+	if (open_names(arena, root, &stream, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.n; i++) {
+		cleanup_fd int dir = open_entry(dirfd(stream), names.items[i]);
+
+		if (dir < 0 ? hides_container(errno) : state_file_ours(&scratch, dir))
+			str_list_add(arena, ids, names.items[i]);
+		arena_rewind(&scratch);
 	}
-	int number = errno;
-	closedir(stream);
-	if (number)
-		return error_errno(err, number, "cannot list the state directory %s", root);
-	if (ids->n > 1)
-		qsort(ids->items, ids->n, sizeof(ids->items[0]), compare_texts);
+	arena_free(&scratch);
+	if (stream)
+		closedir(stream);
 	return 0;
+}
+
+/* Returns 1; 0 for what is no container; -1 with err set. */
+static int glance_entry(struct arena *arena, const char *root, int root_dir, const char *id,
+			struct container_state *out, struct error *err)
+{
+	cleanup_fd int dir = open_entry(root_dir, id);
+
+	if (dir < 0)
+		return hides_container(errno) ? open_failed(root, id, err) : 0;
+	const int found = state_file_glance_ours(arena, dir, id, out, err);
+	if (found <= 0 || check_name(root, id, out, err) < 0)
+		return found <= 0 ? found : -1;
+	see_abandoned(out, dir, false);
+	return 1;
+}
+
+int container_each(struct arena *arena, const char *root, container_visitor *visit, void *context,
+		   struct error *err)
+{
+	struct arena scratch = ARENA_INIT;
+	struct str_list names;
+	DIR *stream;
+	int result = 0;
+
+	if (open_names(arena, root, &stream, &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.n && result == 0; i++) {
+		struct container_state state;
+		struct error one = ERROR_INIT;
+		const int found =
+		    glance_entry(&scratch, root, dirfd(stream), names.items[i], &state, &one);
+
+		if (found > 0)
+			result = visit(context, &state, err);
+		if (found < 0) {
+			*err = one;
+			result = -1;
+		}
+		arena_rewind(&scratch);
+	}
+	arena_free(&scratch);
+	if (stream)
+		closedir(stream);
+	return result;
 }

@@ -17,6 +17,15 @@
 int state_file_read(struct arena *arena, int dir, const char *id, struct container_state *out,
 		    struct error *err);
 
+/* The same without findings and, but for its annotations, config: of these it is only known that
+ * they are JSON. */
+int state_file_glance(struct arena *arena, int dir, const char *id, struct container_state *out,
+		      struct error *err);
+
+/* Returns 1, 0 where it is none that state_file_ours() would find, or -1 with err set. */
+int state_file_glance_ours(struct arena *arena, int dir, const char *id,
+			   struct container_state *out, struct error *err);
+
 /* Whether the caller is root of the host: what he may not read is not simply another user's. */
 bool state_of_hosts_root(void);
 

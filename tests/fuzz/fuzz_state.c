@@ -43,6 +43,27 @@ static void state_must_come_back(struct arena *arena, int dir, const struct cont
 		broken("what runsafe wrote is known as its own", text);
 }
 
+/* A glance sees the same, as far as it goes; it need not see what is wrong elsewhere. */
+static void glance_must_agree(struct arena *arena, int dir, const struct container_state *state)
+{
+	struct container_state seen;
+	struct error err = ERROR_INIT;
+
+	if (state_file_glance(arena, dir, "fuzz", &seen, &err) < 0) {
+		check_error(&err);
+		if (state)
+			broken("a state can be glanced at", err.text);
+	} else if (state) {
+		const char *text = container_state_json(arena, state, STATUS_RUNNING, false);
+
+		if (strcmp(text, container_state_json(arena, &seen, STATUS_RUNNING, false)) != 0)
+			broken("a glance sees the same", text);
+	}
+	if (state_file_glance_ours(arena, dir, "fuzz", &seen, &err) > 0 &&
+	    !state_file_ours(arena, dir))
+		broken("what a glance finds is listed", "(it is not)");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const int dir = place_bundle();
@@ -51,7 +72,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error err = ERROR_INIT;
 
 	put(dir, data, size);
-	if (state_file_read(&arena, dir, "fuzz", &state, &err) < 0)
+	bool good = state_file_read(&arena, dir, "fuzz", &state, &err) == 0;
+	glance_must_agree(&arena, dir, good ? &state : NULL);
+	if (!good)
 		check_error(&err);
 	else
 		state_must_come_back(&arena, dir, &state);

@@ -91,6 +91,21 @@ static void test_free_gives_an_arena_to_use_again(void **state)
 	assert_string_equal(arena_strdup(&arena, "again"), "again");
 }
 
+static void test_rewound_memory_is_zeroed_and_used_again(void **state)
+{
+	(void)state;
+	arena_rewind(&arena);
+	assert_null(arena.head);
+	char *first = arena_strdup(&arena, "first");
+	memset(arena_alloc(&arena, 100000), 1, 100000);
+	memset(arena_alloc(&arena, 5000), 1, 5000);
+	arena_rewind(&arena);
+	const char *again = arena_alloc(&arena, 6000);
+	assert_ptr_equal(again, first);
+	for (size_t i = 0; i < 6000; i++)
+		assert_int_equal(again[i], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +113,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_big_pieces_leave_the_small_ones_alone, teardown),
 	    cmocka_unit_test_teardown(test_grow_keeps_all_elements, teardown),
 	    cmocka_unit_test_teardown(test_texts, teardown),
+	    cmocka_unit_test_teardown(test_rewound_memory_is_zeroed_and_used_again, teardown),
 	    cmocka_unit_test_teardown(test_free_gives_an_arena_to_use_again, teardown),
 	};
 

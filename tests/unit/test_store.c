@@ -269,6 +269,58 @@ static void foreign_folders_are_passed_over(void **state)
 	assert_int_equal(access(below("runc/state.json"), F_OK), 0);
 }
 
+static int note(void *context, const struct container_state *seen, struct error *e)
+{
+	(void)e;
+	str_list_add(&arena, context,
+		     arena_printf(&arena, "%s %s %s", seen->id, seen->recorded,
+				  seen->config.annotations.n
+				      ? seen->config.annotations.items[0].value
+				      : "-"));
+	return seen->pid == 1 ? -1 : 0;
+}
+
+static void a_glance_has_what_is_shown(void **state)
+{
+	struct container_state seen;
+	struct str_list notes = {.n = 0};
+
+	(void)state;
+	assert_int_equal(container_each(&arena, root, note, &notes, &err), 0);
+	assert_int_equal(notes.n, 0);
+	make_ours("zwei", "creating");
+	container_close(&c);
+	make_ours("eins", "running");
+	container_close(&c);
+	put("eins/state.json",
+	    "{\"runsafeVersion\":1,\"id\":\"eins\",\"status\":\"running\","
+	    "\"config\":{\"process\":7,\"annotations\":{\"k\":\"v\"}},\"findings\":5}");
+	assert_int_equal(container_glance(&arena, root, "eins", &seen, &err), 0);
+	assert_string_equal(seen.config.annotations.items[0].value, "v");
+	/* Who needs it hears of it. */
+	assert_int_equal(container_open(&arena, root, "eins", false, &c, &err), -1);
+	assert_non_null(strstr(err.text, "config.process"));
+	/* Nobody holds the lock of "zwei" any more. */
+	mkdir(below("foreign"), 0755);
+	put("foreign/state.json", "{\"id\":\"foreign\",\"status\":\"running\",\"pid\":1}");
+	assert_int_equal(container_each(&arena, root, note, &notes, &err), 0);
+	assert_int_equal(notes.n, 2);
+	assert_string_equal(notes.items[0], "eins running v");
+	assert_string_equal(notes.items[1], "zwei stopped -");
+	assert_int_equal(container_glance(&arena, root, "foreign", &seen, &err), -1);
+	assert_int_equal(err.number, ENOENT);
+	/* A visitor ends it, and so does one that is damaged, or has another's name. */
+	put("eins/state.json", "{\"runsafeVersion\":1,\"id\":\"eins\",\"status\":\"running\","
+			       "\"pid\":1}");
+	assert_int_equal(container_each(&arena, root, note, &notes, &err), -1);
+	put("eins/state.json", "{\"runsafeVersion\":1,\"id\":\"eins\",\"status\":7}");
+	assert_int_equal(container_each(&arena, root, note, &notes, &err), -1);
+	assert_non_null(strstr(err.text, "status"));
+	put("eins/state.json", "{\"runsafeVersion\":1,\"id\":\"drei\",\"status\":\"running\"}");
+	assert_int_equal(container_each(&arena, root, note, &notes, &err), -1);
+	assert_non_null(strstr(err.text, "that of container drei"));
+}
+
 static void a_state_of_a_later_form_is_said(void **state)
 {
 	struct container other;
@@ -448,6 +500,7 @@ int main(void)
 	    STORE_TEST(state_comes_back_as_it_was_written),
 	    STORE_TEST(a_write_that_fails_leaves_the_old_state),
 	    STORE_TEST(foreign_folders_are_passed_over),
+	    STORE_TEST(a_glance_has_what_is_shown),
 	    STORE_TEST(a_state_of_a_later_form_is_said),
 	    STORE_TEST(debris_is_taken_over),
 	    STORE_TEST(debris_is_removed_and_others_files_are_not),
