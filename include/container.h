@@ -196,6 +196,13 @@ int container_delete(struct arena *arena, const struct runtime_options *options,
 		     bool force, struct error *err);
 
 /*
+ * The same with force for who made the container and saw its workload end: one of that name that
+ * somebody else has made since then stays.
+ */
+int container_delete_own(struct arena *arena, const struct runtime_options *options,
+			 const struct container_state *own, struct error *err);
+
+/*
  * check: applies the policy to the bundle and collects what it changes, refuses and notes, plan's
  * own refusals included; *effective is what the workload would end up with (policy, findings,
  * config, builtin_seccomp and policy_tmpfs of it are filled). Nothing is made.

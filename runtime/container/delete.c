@@ -129,17 +129,18 @@ static void kill_unlocked(struct arena *arena, const char *root, const char *id)
 		(void)process_signal(pidfd, SIGKILL);
 }
 
-int container_delete(struct arena *arena, const struct runtime_options *options, const char *id,
-		     bool force, struct error *err)
+static int delete_locked(struct arena *arena, const struct runtime_options *options, const char *id,
+			 bool force, const struct container_state *own, struct error *err)
 {
 	struct container container;
 	struct error missing = ERROR_INIT;
-	int result;
+	int result = 0;
 
-	if (force)
-		kill_unlocked(arena, options->root, id);
 	if (container_open(arena, options->root, id, true, &container, &missing) == 0) {
-		result = delete_open(arena, options->root, &container, force, err);
+		const struct container_state *there = &container.state;
+
+		if (!own || (there->pid == own->pid && there->start_time == own->start_time))
+			result = delete_open(arena, options->root, &container, force, err);
 		container_close(&container);
 		return result;
 	}
@@ -148,4 +149,18 @@ int container_delete(struct arena *arena, const struct runtime_options *options,
 		return -1;
 	}
 	return store_remove_debris(options->root, id, err) < 0 ? -1 : 0;
+}
+
+int container_delete(struct arena *arena, const struct runtime_options *options, const char *id,
+		     bool force, struct error *err)
+{
+	if (force)
+		kill_unlocked(arena, options->root, id);
+	return delete_locked(arena, options, id, force, NULL, err);
+}
+
+int container_delete_own(struct arena *arena, const struct runtime_options *options,
+			 const struct container_state *own, struct error *err)
+{
+	return delete_locked(arena, options, own->id, true, own, err);
 }

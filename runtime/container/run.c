@@ -5,7 +5,6 @@
 #include "fd.h"
 #include "launch.h"
 #include "start.h"
-#include "store.h"
 
 /* Hooks are the administrator's programs and get what the caller had: with those of poststart it
  * gives up after them. */
@@ -28,7 +27,6 @@ static int go(struct launch *l, struct error *err)
 	interrupt_end();
 	if (!begun || interrupted ||
 	    sandbox_open_gate(&l->sandbox, l->plan.start_container.n > 0, err) < 0 ||
-	    launch_record(l, "running", err) < 0 ||
 	    start_poststart(l->arena, &l->container.state, err) < 0) {
 		launch_undo(l);
 		return -1;
@@ -39,24 +37,6 @@ static int go(struct launch *l, struct error *err)
 	return 0;
 }
 
-static int delete_own(struct launch *l, struct error *err)
-{
-	struct error missing = ERROR_INIT;
-	struct container there;
-
-	if (container_open(l->arena, l->options->root, l->create->id, false, &there, &missing) <
-	    0) {
-		/* Somebody else's delete may have been faster. */
-		if (missing.number == ENOENT)
-			return store_remove_debris(l->options->root, l->create->id, err) < 0 ? -1
-											     : 0;
-		*err = missing;
-		return -1;
-	}
-	container_close(&there);
-	return container_delete(l->arena, l->options, l->create->id, true, err);
-}
-
 static int finish(struct launch *l, struct error *err)
 {
 	if (l->create->keep)
@@ -64,7 +44,9 @@ static int finish(struct launch *l, struct error *err)
 	/* Nobody else takes away what is left here: what fails once, by a signal or for want of
 	 * memory, is tried once more. */
 	struct error first = ERROR_INIT;
-	return delete_own(l, &first) < 0 ? delete_own(l, err) : 0;
+	return container_delete_own(l->arena, l->options, &l->container.state, &first) < 0
+		   ? container_delete_own(l->arena, l->options, &l->container.state, err)
+		   : 0;
 }
 
 int container_run(struct arena *arena, const struct runtime_options *options,

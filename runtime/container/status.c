@@ -66,7 +66,8 @@ static enum container_status look(const struct container_state *state, struct er
 		return STATUS_CREATING;
 	if (frozen(state, err))
 		return STATUS_PAUSED;
-	/* A start or a run that was killed in the middle could not write that the workload runs. */
+	/* run does not write that the workload runs, and a start that was killed in the middle
+	 * could not. */
 	return recorded_as(state, STATUS_CREATED) && !executed ? STATUS_CREATED : STATUS_RUNNING;
 }
 
