@@ -5,12 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "arena.h"
 #include "fd.h"
 #include "json_write.h"
+#include "utc.h"
 
 static struct {
 	int fd;
@@ -37,15 +37,6 @@ int log_open(const char *path, const char *format, bool debug, struct error *err
 	log_state.json = json;
 	log_state.debug = debug;
 	return 0;
-}
-
-static void now(char *text, size_t size)
-{
-	time_t seconds = time(NULL);
-	struct tm utc;
-
-	if (!gmtime_r(&seconds, &utc) || strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-		snprintf(text, size, "1970-01-01T00:00:00Z");
 }
 
 /* Bytes that would break the line or steer a terminal become escapes: parts of a message come
@@ -97,10 +88,12 @@ static const char *text_line(struct arena *arena, const char *level, const char 
 /* One write a line, so that the lines of two commands do not mix. */
 static void write_line(struct arena *arena, int fd, const char *level, const char *text)
 {
-	char time_text[32];
+	char now[UTC_TEXT_SIZE];
+	const char *time_text;
 	const char *line;
 
-	now(time_text, sizeof(time_text));
+	utc_text(now, time(NULL));
+	time_text = arena_printf(arena, "%sZ", now);
 	line = log_state.json ? json_line(arena, level, text, time_text)
 			      : text_line(arena, level, text, time_text);
 	/* There is nobody left to tell when the log itself fails. */

@@ -15,6 +15,7 @@
 #include "log.h"
 #include "process.h"
 #include "rootless.h"
+#include "utc.h"
 
 #define KILL_TIMEOUT_MS 10000
 
@@ -156,13 +157,10 @@ int launch_prepare(struct launch *l, bool check, struct error *err)
 static char *now_text(struct arena *arena)
 {
 	struct timespec now;
-	struct tm utc;
-	char text[32];
+	char text[UTC_TEXT_SIZE];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	/* It has room for every year that fits in a time_t of ours. */
-	(void)gmtime_r(&now.tv_sec, &utc);
-	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+	utc_text(text, now.tv_sec);
 	return arena_printf(arena, "%s.%09ldZ", text, now.tv_nsec);
 }
 

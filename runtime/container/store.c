@@ -299,11 +299,13 @@ static int take_entry(int root, const char *id, bool made)
 		errno = same < 0 ? errno : EAGAIN;
 		return -1;
 	}
-	if (!store_is_debris(dir)) {
+	/* It is, where nobody has taken over what we made. */
+	const bool empty = folder_is_empty(dir) == 1;
+	if (!empty && !store_is_debris(dir)) {
 		errno = EEXIST;
 		return -1;
 	}
-	if (remove_own_files(dir) < 0 || fchmod(dir, DIR_MODE) < 0)
+	if ((!empty && remove_own_files(dir) < 0) || fchmod(dir, DIR_MODE) < 0)
 		return -1;
 	return fd_take(&dir);
 }
