@@ -22,7 +22,9 @@ HARDENING_TRIED := -ftrivial-auto-var-init=zero -fstack-clash-protection -fcf-pr
 HARDENING := -fPIE -fvisibility=hidden -fstack-protector-strong $(FORTIFY) \
 	$(shell for flag in $(HARDENING_TRIED); do \
 	$(CC) -Werror $$flag -c -x c -o /dev/null /dev/null 2>/dev/null && echo " $$flag"; done)
-LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,-z,text -Wl,--as-needed
+# By --build-id what a build compiled is known from what another one did (plan/seccomp_cache.c).
+LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,-z,text -Wl,--as-needed \
+	-Wl,--build-id=sha1
 # A sanitized build sets SANITIZE=1: no fortify, its own folder.
 ifeq ($(SANITIZE),1)
 BUILD := build-asan
