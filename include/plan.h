@@ -309,6 +309,7 @@ struct plan_input {
 	const char *id;
 	int bundle;		 /* open directory */
 	const char *bundle_path; /* absolute */
+	const char *root;	 /* the folder of states, for seccomp_compile(), or NULL */
 	bool no_pivot;
 	unsigned int preserve_fds;
 	bool check_only; /* `check`: collect refusals as findings instead of failing */
@@ -350,6 +351,7 @@ struct plan_exec_input {
 	uint64_t root_inode;
 	bool in_user_namespace; /* the caller is in the container's user namespace already */
 	bool seals;		/* as in struct plan_input */
+	const char *root;	/* likewise */
 	unsigned int preserve_fds;
 };
 

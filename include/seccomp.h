@@ -43,10 +43,11 @@ const char *const *seccomp_builtin_groups(void);
  * falls back (as runc has it). Several conditions on one argument in one rule are alternatives (as
  * runc has it too). A rule with SCMP_ACT_NOTIFY puts SECCOMP_FILTER_FLAG_NEW_LISTENER into flags
  * (config_read() wants listenerPath then). SECCOMP_FILTER_FLAG_TSYNC and, without a listener,
- * WAIT_KILLABLE_RECV are accepted and mean nothing here. Memory is the arena's. Returns 0, or -1
+ * WAIT_KILLABLE_RECV are accepted and mean nothing here. root: the folder of states, where programs
+ * are kept for the next time (docs/security.md), or NULL. Memory is the arena's. Returns 0, or -1
  * with err set.
  */
-int seccomp_compile(struct arena *arena, const struct config_seccomp *profile,
+int seccomp_compile(struct arena *arena, const struct config_seccomp *profile, const char *root,
 		    struct seccomp_program *out, struct findings *findings, struct error *err);
 
 /* The accepted words, for `features`; each ended by NULL. */

@@ -64,6 +64,7 @@ static int make_plan(struct launch *l, const struct exec_options *exec, int pidf
 	    .root_inode = state->root_inode,
 	    .preserve_fds = exec->preserve_fds,
 	    .seals = true,
+	    .root = l->options->root,
 	};
 
 	if (plan_make_exec(l->arena, &input, &l->plan, &l->findings, err) < 0 ||

@@ -141,6 +141,7 @@ int launch_prepare(struct launch *l, bool check, struct error *err)
 	    .preserve_fds = l->create->preserve_fds,
 	    .check_only = check,
 	    .seals = !check,
+	    .root = check ? NULL : l->options->root,
 	};
 	if (!check && begin_rootless(l, &input, err) < 0)
 		return -1;

@@ -153,6 +153,7 @@ int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct
 	    .plan = out,
 	    .findings = findings,
 	    .err = err,
+	    .root = in->root,
 	    .rootfs = -1,
 	};
 

@@ -40,8 +40,8 @@ int plan_filters(struct planner *p)
 	plan_groups_filter(p);
 	if (p->config->linux_.seccomp) {
 		struct seccomp_program *program = &plan->filters[plan->n_filters];
-		if (seccomp_compile(p->arena, p->config->linux_.seccomp, program, p->findings,
-				    p->err) < 0)
+		if (seccomp_compile(p->arena, p->config->linux_.seccomp, p->root, program,
+				    p->findings, p->err) < 0)
 			return -1;
 		if (program->instructions)
 			plan->n_filters++;
@@ -145,6 +145,7 @@ int plan_make(struct arena *arena, const struct plan_input *in, struct plan *out
 	    .plan = out,
 	    .findings = findings,
 	    .err = err,
+	    .root = in->root,
 	    .rootfs = -1,
 	};
 

@@ -15,7 +15,8 @@ struct planner {
 	struct plan *plan;
 	struct findings *findings;
 	struct error *err;
-	int rootfs; /* O_PATH of the rootfs as found, for looking things up in it */
+	const char *root; /* as in struct plan_input */
+	int rootfs;	  /* O_PATH of the rootfs as found, for looking things up in it */
 	/* places.c */
 	struct keys mounted; /* config's destinations, resolved: the last mount there, from 1 */
 	bool mounted_known;

@@ -8,6 +8,7 @@
 
 #include "fd.h"
 #include "seccomp.h"
+#include "seccomp_cache.h"
 #include "seccomp_front.h"
 #include "seccomp_words.h"
 
@@ -297,8 +298,8 @@ static int compile(struct compile *c, struct seccomp_program *out, struct error 
 	return export_program(c, out, err);
 }
 
-int seccomp_compile(struct arena *arena, const struct config_seccomp *profile,
-		    struct seccomp_program *out, struct findings *findings, struct error *err)
+static int compile_anew(struct arena *arena, const struct config_seccomp *profile,
+			struct seccomp_program *out, struct findings *findings, struct error *err)
 {
 	struct compile c = {.arena = arena, .profile = profile, .findings = findings};
 	int r;
@@ -318,4 +319,18 @@ int seccomp_compile(struct arena *arena, const struct config_seccomp *profile,
 	else
 		out->flags &= ~(unsigned int)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 	return r;
+}
+
+int seccomp_compile(struct arena *arena, const struct config_seccomp *profile, const char *root,
+		    struct seccomp_program *out, struct findings *findings, struct error *err)
+{
+	struct seccomp_cache cache = {
+	    .arena = arena, .root = root, .findings = findings, .n_findings = findings->n};
+
+	if (seccomp_cache_find(&cache, profile, out))
+		return 0;
+	if (compile_anew(arena, profile, out, findings, err) < 0)
+		return -1;
+	seccomp_cache_keep(&cache, out);
+	return 0;
 }

@@ -64,7 +64,7 @@ static int compile(struct fixture *f, const char *json)
 	if (config_parse_seccomp(&f->arena, "config.json", json, strlen(json), &f->profile,
 				 &f->err) < 0)
 		fail_msg("%s", f->err.text);
-	return seccomp_compile(&f->arena, &f->profile, &f->program, &f->findings, &f->err);
+	return seccomp_compile(&f->arena, &f->profile, NULL, &f->program, &f->findings, &f->err);
 }
 
 static void compiles(struct fixture *f, const char *json)
@@ -365,13 +365,13 @@ static void words_that_are_unknown_are_errors(void **state)
 	char *flag[] = {(char *)"SECCOMP_FILTER_FLAG_NONE", NULL};
 	struct config_seccomp profile = {.default_action = (char *)"SCMP_ACT_MAYBE"};
 
-	assert_int_equal(seccomp_compile(&f->arena, &profile, &f->program, &f->findings, &f->err),
-			 -1);
+	assert_int_equal(
+	    seccomp_compile(&f->arena, &profile, NULL, &f->program, &f->findings, &f->err), -1);
 	assert_non_null(strstr(f->err.text, "unknown action \"SCMP_ACT_MAYBE\""));
 	profile.default_action = (char *)"SCMP_ACT_ALLOW";
 	profile.flags = (struct str_list){flag, 1};
-	assert_int_equal(seccomp_compile(&f->arena, &profile, &f->program, &f->findings, &f->err),
-			 -1);
+	assert_int_equal(
+	    seccomp_compile(&f->arena, &profile, NULL, &f->program, &f->findings, &f->err), -1);
 	assert_non_null(strstr(f->err.text, "flags[0]: unknown flag"));
 }
 
