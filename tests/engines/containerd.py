@@ -269,7 +269,7 @@ class Containerd:
 
     def states(self):
         """What runtimes have on record: containerd gives all of them one root."""
-        return [path.name for path in pathlib.Path("/run/containerd/runc").glob("k8s.io/*")]
+        return [path.name for path in pathlib.Path("/run/containerd/runc").glob("k8s.io/[!@]*")]
 
 
 class Failed(Exception):

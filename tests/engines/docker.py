@@ -86,9 +86,9 @@ class Docker:
         return self.inspect(name, ".State.Pid")
 
     def states(self):
-        """What runtimes have on record: Docker gives all of them one root."""
+        """What runtimes have on record: Docker gives all of them one root. An id has no @."""
         root = pathlib.Path(self.exec_root) / "runtime-runc" / "moby"
-        return [path.name for path in root.iterdir()] if root.is_dir() else []
+        return [path.name for path in root.glob("[!@]*")]
 
     def clean(self):
         """Takes all containers, volumes and networks away; then no runtime may know any more."""

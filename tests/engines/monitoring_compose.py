@@ -128,8 +128,7 @@ class Promises:
         places = (docker.exec_root, docker.folder, docker.data / "containers",
                   docker.data / "image", docker.data / "volumes", "/run/runsafe")
         assert monitoring.files_with(system.secret, *places) == []
-        states = list((docker.exec_root / "runtime-runc/moby").iterdir())
-        assert len(states) == len(PARTS)
+        assert len(docker.states()) == len(PARTS)
         for image in systems.IMAGES["monitoring"]:
             assert system.secret not in docker("history", "--no-trunc", image).out
             assert system.secret not in docker("inspect", image).out

@@ -126,6 +126,7 @@ CONFIGS = {"base": base, "rich": rich, "user": user_namespace, "root": root_user
 WAYS = {
     "run": (ways.Run, "base"), "exec": (ways.Exec, "base"),
     "create": (ways.Create, "base"), "start": (ways.Start, "base"),
+    "run-cold": (ways.Cold, "base"),
     "run-rich": (ways.Run, "rich"), "start-rich": (ways.Start, "rich"),
     "exec-rich": (ways.Exec, "rich"),
     "run-user": (ways.Run, "user"), "exec-user": (ways.Exec, "user"),

@@ -44,6 +44,14 @@ def rich(here):
     return bundle.write()
 
 
+def profile(here):
+    """With a filter that is compiled each time, and kept."""
+    bundle = here.engines_bundle()
+    bundle.cold = True
+    return bundle.set("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["swapoff"], "action": "SCMP_ACT_ERRNO"}]})
+
+
 def sealed(here):
     """The workload's user may write runsafe's own file: it executes itself again from a mount."""
     bundle = here.engines_bundle()
@@ -82,5 +90,5 @@ def why_not(bundle):
     return None
 
 
-BUNDLES = {"plain": plain, "rich": rich, "sealed": sealed, "own-path": own_path,
+BUNDLES = {"plain": plain, "rich": rich, "profile": profile, "sealed": sealed, "own-path": own_path,
            "notify": notify, "networks": networks}

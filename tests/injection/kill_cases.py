@@ -235,6 +235,8 @@ class Case:
         self.new_volume()
         self.attached = None
         self.before()
+        if hasattr(self.bundle, "cold"):
+            self.here.forget_profiles()
 
     def attempt(self, point):
         """Kills at the point. Returns what was reached; raises Wrong."""

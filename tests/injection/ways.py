@@ -197,6 +197,14 @@ class Run(Way):
         pass
 
 
+class Cold(Run):
+    """With a profile that has not been compiled before."""
+
+    def once(self, point, learn=False, trace=False):
+        self.ground.forget_profiles()
+        return super().once(point, learn, trace)
+
+
 class Held:
     """Mixed into the ways that need a container that goes on running."""
 

@@ -89,8 +89,15 @@ def sockets():
     return int(re.search(r"^sockets: used (\d+)", text, re.M)[1])
 
 
+def states(root):
+    """Without the compiled profiles, as many as may be kept."""
+    names = set(os.listdir(root)) if root.exists() else set()
+    return sorted(names - {harness.KEPT} if harness.kept_filters(root) is not None else names)
+
+
 def files(*tops):
-    return sum(len(names) + len(folders) for top in tops for _, folders, names in os.walk(top))
+    return sum(len(names) + len(set(folders) - {harness.KEPT}) for top in tops
+               for folder, folders, names in os.walk(top) if not folder.endswith(f"/{harness.KEPT}"))
 
 
 def objects():
@@ -146,7 +153,7 @@ class Ground:
             "our descriptors": descriptors("self"),
             "sockets": sockets(),
             "files": files(*self.tops),
-            "states": sorted(os.listdir(self.root)) if self.root.exists() else [],
+            "states": states(self.root),
         }
 
     @staticmethod

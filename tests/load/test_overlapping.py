@@ -156,7 +156,7 @@ class Storm:
         """With nothing under way: what is there is what `list` says."""
         states = json.loads(self.load.one("list", "--format", "json").out)
         names = [state["id"] for state in states]
-        assert names == sorted(os.listdir(self.load.runsafe.root))
+        assert names == self.load.runsafe.ids()
         assert {state["status"] for state in states} <= STATES - {"creating"}
         assert {state["pid"] for state in states if state["pid"]} == first_processes()
         for name in COUNTED:

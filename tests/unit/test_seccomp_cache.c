@@ -196,6 +196,22 @@ static void another_profile_is_another_one(void **state)
 	assert_false(is_changed(&program));
 }
 
+static void where_the_agent_listens_makes_no_difference(void **state)
+{
+	struct fixture *f = *state;
+	size_t n;
+
+	for (int i = 0; i < 3; i++)
+		compile(f, arena_printf(&f->arena,
+					"{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"listenerPath\": "
+					"\"/run/%d\", \"listenerMetadata\": \"%d\", \"syscalls\": "
+					"[{\"names\": [\"read\", \"no_such_call\"], \"action\": "
+					"\"SCMP_ACT_NOTIFY\"}]}",
+					i, i));
+	kept(f, &n);
+	assert_int_equal(n, 1);
+}
+
 static void what_is_not_whole_is_not_believed(void **state)
 {
 	struct fixture *f = *state;
@@ -340,6 +356,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(what_was_compiled_once_is_not_compiled_again),
 	    TEST(another_profile_is_another_one),
+	    TEST(where_the_agent_listens_makes_no_difference),
 	    TEST(what_is_not_whole_is_not_believed),
 	    TEST(lengths_that_lie_are_not_believed),
 	    TEST(what_others_may_write_is_not_believed),
