@@ -230,9 +230,15 @@ def test_the_state_of_another_container_is_not_this_ones(oci, plain):
 # --- the runtime's own file
 
 def is_sealed(pid):
-    """Whether nobody can write to the program that the process runs, whatever it is allowed to."""
+    """Whether nobody can write to the program that the process runs, whatever it is allowed to, or
+    it has the stub, which will execute the workload."""
     flags = os.statvfs(f"/proc/{pid}/exe").f_flag
-    return bool(flags & os.ST_RDONLY) or os.readlink(f"/proc/{pid}/exe").startswith("/memfd:")
+    fds = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return (bool(flags & os.ST_RDONLY) or os.readlink(f"/proc/{pid}/exe").startswith("/memfd:")
+            or STUB in fds)
+
+
+STUB = "/memfd:runsafe (deleted)"
 
 
 def test_the_runtimes_file_is_sealed_where_a_set_user_id_program_makes_its_owner(oci, plain):
