@@ -1,4 +1,4 @@
-/* link: plan policy base gen */
+/* link: plan policy config base gen */
 /* config.md "Linux Process" and config-linux.md "Memory policy", "Mount Label" as numbers and
  * texts for the kernel. */
 #include "plan_help.h"

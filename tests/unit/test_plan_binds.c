@@ -1,4 +1,4 @@
-/* link: plan policy base gen */
+/* link: plan policy config base gen */
 /* DESIGN.md section 3, "other mounts": what is bound counts by device and inode, however it is
  * spelt. In a mount namespace of its own, where /run is this test's, with an engine's socket. */
 #include <sys/socket.h>

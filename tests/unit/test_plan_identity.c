@@ -1,4 +1,4 @@
-/* link: plan policy base gen */
+/* link: plan policy config base gen */
 /* Who the workload is: HOME, the files that make it known, mapped ids, and whether it could write
  * to runsafe itself. */
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* link: plan policy base gen */
+/* link: plan policy config base gen */
 /* The list of mounts: order, what the policy adds and where config's word comes before it. */
 #include "plan_help.h"
 

@@ -1,4 +1,4 @@
-/* link: plan policy base gen */
+/* link: plan policy config base gen */
 /* linux.namespaces: new, joined by path, and the host's own by another name. */
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>

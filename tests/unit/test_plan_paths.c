@@ -1,4 +1,4 @@
-/* link: plan policy base gen */
+/* link: plan policy config base gen */
 /* From where a masked or read-only path is looked up. */
 #include "plan_help.h"
 

@@ -1,4 +1,4 @@
-/* link: plan policy base gen */
+/* link: plan policy config base gen */
 /* Devices, rlimits, capability masks, sysctls and hooks, as the sandbox gets them. */
 #include <limits.h>
 #include <linux/capability.h>

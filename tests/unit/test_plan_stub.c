@@ -1,4 +1,4 @@
-/* link: plan policy base gen */
+/* link: plan policy config base gen */
 /* When the stub may be what executes the workload, in place of a sealed copy of runsafe. */
 #include <fcntl.h>
 #include <linux/filter.h>

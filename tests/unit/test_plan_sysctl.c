@@ -1,4 +1,4 @@
-/* link: plan policy base gen */
+/* link: plan policy config base gen */
 /* linux.sysctl: both spellings of sysctl(8), and whose each of them is. */
 #include "plan_help.h"
 

@@ -1,4 +1,4 @@
-/* link: plan policy base gen */
+/* link: plan policy config base gen */
 /* Which binds the workload is asked about, and the line that helps. Whose a volume becomes is seen
  * in tests/integration/test_volumes.py. */
 #include "plan_help.h"
