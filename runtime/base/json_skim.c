@@ -40,10 +40,8 @@ static bool skip_word(struct skim *s, const char *word)
 }
 
 /* Bytes of a string that stand for themselves and are one character each. */
-static bool is_plain(unsigned char byte)
-{
-	return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
-}
+static const bool plain[256] = {
+    [0x20 ... '"' - 1] = true, ['"' + 1 ... '\\' - 1] = true, ['\\' + 1 ... 0x7f] = true};
 
 /* \u is left to who reads all. */
 static bool is_escaped(char letter)
@@ -68,13 +66,13 @@ static bool skip_string(struct skim *s)
 	if (*s->at != '"')
 		return false;
 	for (s->at++;;) {
-		const unsigned char byte = (unsigned char)*s->at;
-		size_t step = 1;
+		const char *at = s->at;
+		size_t step;
 
-		if (is_plain(byte)) {
-			s->at++;
-			continue;
-		}
+		while (plain[(unsigned char)*at])
+			at++;
+		s->at = at;
+		const unsigned char byte = (unsigned char)*at;
 		if (byte == '"') {
 			s->at++;
 			return true;
@@ -231,9 +229,9 @@ int json_read_some(struct arena *arena, const char *label, const char *text, siz
 		char *some = arena_alloc(arena, length + 1);
 
 		s.out = some;
-		bool plain = skim_object(&s, table);
+		const bool sure = skim_object(&s, table);
 		skip_blanks(&s);
-		if (plain && s.at == s.end &&
+		if (sure && s.at == s.end &&
 		    json_read_scanned(arena, label, some, (size_t)(s.out - some), table, out,
 				      &ignored) == 0)
 			return 0;
