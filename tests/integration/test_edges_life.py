@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import threading
+import signal
 import time
 
 import pytest
@@ -201,6 +202,21 @@ def test_delete_of_a_running_container_changes_nothing(runsafe, bundle):
     assert before == (file.read_text(), file.stat().st_mtime_ns, group_of(pid), runsafe.state(name),
                       sorted(p.name for p in file.parent.iterdir()))
     assert not (bundle.path / "poststop").exists()
+
+
+def test_run_takes_away_its_own_container_and_no_other_of_that_name(runsafe, bundle):
+    """Somebody else may delete it and make one anew before run has seen the end."""
+    name = runsafe.id()
+    process = runsafe.start_process("run", "-b", bundle.args("/bin/sleep", "1000").path, name)
+    assert harness.wait_for(lambda: name in runsafe.ids() and runsafe.status(name) == "running")
+    process.send_signal(signal.SIGSTOP)
+    runsafe.ok("delete", "--force", name)
+    runsafe.ok("create", "-b", bundle.path, name)
+    process.send_signal(signal.SIGCONT)
+    process.communicate(timeout=harness.TIME_LIMIT)
+    assert process.returncode == 137
+    assert runsafe.status(name) == "created"
+    runsafe.delete(name)
 
 
 def test_delete_while_it_is_started_waits_and_is_refused(runsafe, bundle, folder, race):

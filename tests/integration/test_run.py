@@ -362,21 +362,6 @@ def test_kill_9_of_run_at_a_hook_leaves_no_workload_and_is_cleaned(runsafe, bund
     left.check()
 
 
-def test_run_takes_away_its_own_container_and_no_other_of_that_name(runsafe, bundle):
-    """Somebody else may delete it and make one anew before run has seen the end."""
-    name = runsafe.id()
-    process = runsafe.start_process("run", "-b", bundle.args("/bin/sleep", "1000").path, name)
-    assert harness.wait_for(lambda: name in runsafe.ids() and runsafe.status(name) == "running")
-    process.send_signal(signal.SIGSTOP)
-    runsafe.ok("delete", "--force", name)
-    runsafe.ok("create", "-b", bundle.path, name)
-    process.send_signal(signal.SIGCONT)
-    process.communicate(timeout=harness.TIME_LIMIT)
-    assert process.returncode == 137
-    assert runsafe.status(name) == "created"
-    runsafe.delete(name)
-
-
 def test_kill_9_of_run_while_it_waits_leaves_a_container_that_delete_force_ends(
         runsafe, bundle, start):
     left = harness.Leftovers(runsafe)
