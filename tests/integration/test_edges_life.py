@@ -4,9 +4,9 @@ import copy
 import json
 import os
 import re
+import signal
 import subprocess
 import threading
-import signal
 import time
 
 import pytest
