@@ -18,10 +18,11 @@ def plain(here):
 
 
 def rich(here):
-    """A user namespace, a terminal, hooks of all kinds, a new volume, a filter with an agent, a time
-    namespace, what the image has in /run copied up, a cgroup whose parents are not there."""
+    """A user namespace, a terminal, hooks of all kinds, a new volume, a filter with an agent, which
+    is compiled each time and kept, a time namespace, what the image has in /run copied up, a cgroup
+    whose parents are not there."""
     bundle = here.engines_bundle()
-    config = bundle.config
+    config, bundle.cold = bundle.config, True
     mapping = [{"containerID": 0, "hostID": 100000, "size": 65536}]
     spaces = config["linux"]["namespaces"] + [{"type": "user"}, {"type": "time"}]
     config["linux"].update(
@@ -42,14 +43,6 @@ def rich(here):
                              "source": str(HERE / "engine/volumes/one/_data")})
     subprocess.run(["chown", "-hR", "100000:100000", str(bundle.rootfs)], check=True)
     return bundle.write()
-
-
-def profile(here):
-    """With a filter that is compiled each time, and kept."""
-    bundle = here.engines_bundle()
-    bundle.cold = True
-    return bundle.set("linux.seccomp", {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
-        {"names": ["swapoff"], "action": "SCMP_ACT_ERRNO"}]})
 
 
 def sealed(here):
@@ -90,5 +83,5 @@ def why_not(bundle):
     return None
 
 
-BUNDLES = {"plain": plain, "rich": rich, "profile": profile, "sealed": sealed, "own-path": own_path,
+BUNDLES = {"plain": plain, "rich": rich, "sealed": sealed, "own-path": own_path,
            "notify": notify, "networks": networks}
