@@ -100,7 +100,7 @@ static void each_belongs_to_a_namespace_of_the_containers_own(void **state)
 static void a_joined_namespace_counts_as_own(void **state)
 {
 	struct planning *t = *state;
-	struct plan_join pod = {.fd = -1, .clone_flag = CLONE_NEWNET, .type = "network"};
+	static struct plan_join pod = {.fd = -1, .clone_flag = CLONE_NEWNET, .type = "network"};
 
 	t->plan.joins = &pod;
 	t->plan.n_joins = 1;
@@ -147,7 +147,6 @@ static void memfd_noexec_is_added_in_a_new_pid_namespace(void **state)
 	struct planning *t = *state;
 
 	t->hardening.memfd_noexec = true;
-	t->plan.proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	assert_done(t, plan_sysctls(&t->p));
 	assert_int_equal(t->plan.n_sysctls, 0);
 	t->plan.clone_flags = CLONE_NEWPID;

@@ -46,6 +46,7 @@ static void status_is_what_the_process_is(void **unused)
 static void a_dead_or_zombie_workload_is_stopped(void **unused)
 {
 	pid_t child;
+	siginfo_t ended;
 	char letter;
 
 	(void)unused;
@@ -58,7 +59,7 @@ static void a_dead_or_zombie_workload_is_stopped(void **unused)
 	assert_int_equal(process_stat(child, &state.start_time, &letter), 0);
 	assert_int_equal(container_status(&state), STATUS_RUNNING);
 	kill(child, SIGKILL);
-	assert_int_equal(waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT), 0);
+	assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
 	assert_int_equal(container_status(&state), STATUS_STOPPED);
 	waitpid(child, NULL, 0);
 	assert_int_equal(container_status(&state), STATUS_STOPPED);
