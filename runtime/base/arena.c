@@ -57,7 +57,6 @@ void arena_rewind(struct arena *arena)
 	if (!arena->head)
 		return;
 	arena->head->next = NULL;
-	memset(arena->head->bytes, 0, arena->head->used);
 	arena->head->used = 0;
 }
 
