@@ -69,6 +69,7 @@ struct container_state {
 	bool builtin_seccomp;
 	struct str_list policy_tmpfs; /* destinations */
 	struct config config; /* the effective one; annotations and poststop hooks come from here */
+	const char *config_text; /* the same as JSON where it changes no more, else NULL */
 	struct findings findings;
 };
 

@@ -38,6 +38,8 @@ void json_u64(struct json_writer *w, const char *key, uint64_t value);
 /* As short as it can be said with two digits behind the point: 0, 1.5. */
 void json_hundredths(struct json_writer *w, const char *key, double value);
 void json_bool(struct json_writer *w, const char *key, bool value);
+/* text is JSON already, without blanks. */
+void json_raw(struct json_writer *w, const char *key, const char *text);
 void json_string_list(struct json_writer *w, const char *key, const struct str_list *list);
 void json_string_map(struct json_writer *w, const char *key, const struct str_map *map);
 

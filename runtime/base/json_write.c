@@ -197,6 +197,12 @@ void json_bool(struct json_writer *w, const char *key, bool value)
 	put_text(w, value ? "true" : "false");
 }
 
+void json_raw(struct json_writer *w, const char *key, const char *text)
+{
+	before_value(w, key);
+	put_text(w, text);
+}
+
 void json_string_list(struct json_writer *w, const char *key, const struct str_list *list)
 {
 	json_list_begin(w, key);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "json_write.h"
 #include "log.h"
 #include "process.h"
 #include "rootless.h"
@@ -205,6 +206,16 @@ static struct str_list allow_texts(struct arena *arena, const struct runtime_opt
 	return texts;
 }
 
+/* The state is written three times, and an engine's filter is most of it. */
+static const char *config_text(struct launch *l)
+{
+	struct json_writer w;
+
+	json_start(&w, l->arena, false);
+	config_write(&w, NULL, &l->config);
+	return json_finish(&w);
+}
+
 static int fill_state(struct launch *l, struct error *err)
 {
 	struct container_state *s = &l->container.state;
@@ -238,6 +249,7 @@ static int fill_state(struct launch *l, struct error *err)
 	    .root_device = root.st_dev,
 	    .root_inode = root.st_ino,
 	    .config = l->config,
+	    .config_text = config_text(l),
 	    .findings = l->findings,
 	};
 	launch_describe(l, s);

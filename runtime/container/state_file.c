@@ -399,7 +399,9 @@ static const char *state_text(struct arena *arena, const struct container_state 
 	json_bool(&w, "ownPidNamespace", state->own_pid_namespace);
 	json_bool(&w, "builtinSeccomp", state->builtin_seccomp);
 	json_string_list(&w, "policyTmpfs", &state->policy_tmpfs);
-	if (state->config.oci_version)
+	if (state->config_text)
+		json_raw(&w, "config", state->config_text);
+	else if (state->config.oci_version)
 		config_write(&w, "config", &state->config);
 	write_findings(&w, &state->findings);
 	json_object_end(&w);
