@@ -166,8 +166,14 @@ static size_t emit_jump(struct program *p, int op, int reg, int64_t value)
 	return p->n - 1;
 }
 
-/* r2 device type, r3 the accesses that are not granted yet, r4 major, r5 minor. */
-enum { TYPE = BPF_REG_2, ACCESS, MAJOR, MINOR };
+/* r1 major and minor in one, r2 device type, r3 the accesses that are not granted yet, r4 major,
+ * r5 minor. */
+enum { DEVICE = BPF_REG_1, TYPE, ACCESS, MAJOR, MINOR };
+
+/* What a dev_t has room for (linux/kdev_t.h). */
+#define MINOR_BITS 20
+#define MAJOR_MOST 0xfff
+#define MINOR_MOST 0xfffff
 
 static void emit_context(struct program *p)
 {
@@ -181,18 +187,30 @@ static void emit_context(struct program *p)
 	     offsetof(struct bpf_cgroup_dev_ctx, major), 0);
 	emit(p, BPF_LDX | BPF_MEM | BPF_W, MINOR, BPF_REG_1,
 	     offsetof(struct bpf_cgroup_dev_ctx, minor), 0);
+	emit(p, BPF_ALU64 | BPF_MOV | BPF_X, DEVICE, MAJOR, 0, 0);
+	emit(p, BPF_ALU64 | BPF_LSH | BPF_K, DEVICE, 0, 0, MINOR_BITS);
+	emit(p, BPF_ALU64 | BPF_OR | BPF_X, DEVICE, MINOR, 0, 0);
 }
 
-/* True when nothing behind this rule can be reached: the verifier wants no dead code. */
+static void land(struct program *p, size_t jump)
+{
+	p->insns[jump].off = (int16_t)(p->n - jump - 1);
+}
+
+/* For a device of the rule's type. True when nothing behind this rule can be reached: the verifier
+ * wants no dead code. */
 static bool emit_rule(struct program *p, const struct rule *rule)
 {
-	size_t jumps[5], n = 0;
+	size_t jumps[2], n = 0;
 
-	if (rule->type != ANY)
-		jumps[n++] = emit_jump(p, BPF_JNE, TYPE, rule->type);
-	if (rule->major != ANY)
+	/* There is no such device. */
+	if (rule->major > MAJOR_MOST || rule->minor > MINOR_MOST)
+		return false;
+	if (rule->major != ANY && rule->minor != ANY)
+		jumps[n++] = emit_jump(p, BPF_JNE, DEVICE, rule->major << MINOR_BITS | rule->minor);
+	else if (rule->major != ANY)
 		jumps[n++] = emit_jump(p, BPF_JNE, MAJOR, rule->major);
-	if (rule->minor != ANY)
+	else if (rule->minor != ANY)
 		jumps[n++] = emit_jump(p, BPF_JNE, MINOR, rule->minor);
 	if (rule->access != ACCESS_ALL && rule->allow) {
 		emit(p, BPF_ALU64 | BPF_AND | BPF_K, ACCESS, 0, 0, ~rule->access);
@@ -204,8 +222,24 @@ static bool emit_rule(struct program *p, const struct rule *rule)
 	}
 	emit_return(p, rule->allow);
 	for (size_t i = 0; i < n; i++)
-		p->insns[jumps[i]].off = (int16_t)(p->n - jumps[i] - 1);
+		land(p, jumps[i]);
 	return n == 0;
+}
+
+/* The rules of one type that end at *left, at most as many as a jump of 16 bits leads over; the
+ * type is asked for once. True as for one rule. */
+static bool emit_group(struct program *p, const struct rules *rules, size_t *left)
+{
+	const int type = rules->items[*left - 1].type;
+	const size_t most = *left > 4000 ? *left - 4000 : 0;
+	const size_t jump = type == ANY ? 0 : emit_jump(p, BPF_JNE, TYPE, type);
+	bool over = false;
+
+	for (; *left > most && rules->items[*left - 1].type == type; (*left)--)
+		over = over || emit_rule(p, &rules->items[*left - 1]);
+	if (type != ANY)
+		land(p, jump);
+	return over && type == ANY;
 }
 
 /*
@@ -218,8 +252,8 @@ static void assemble(struct program *p, const struct rules *rules)
 	bool end = false;
 
 	emit_context(p);
-	for (size_t i = rules->n; i-- > 0 && !end;)
-		end = emit_rule(p, &rules->items[i]);
+	for (size_t left = rules->n; left > 0 && !end;)
+		end = emit_group(p, rules, &left);
 	if (!end)
 		emit_return(p, 0);
 }
