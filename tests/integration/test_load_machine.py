@@ -93,7 +93,8 @@ def start(runsafe, new_bundle):
 
 def test_a_service_goes_on_answering_beside_attackers(runsafe, start, capsys):
     """A fork bomb, a memory eater, a writer of a full /tmp and one of all that can be written: each is
-    stopped at its own limits, all at once."""
+    stopped at its own limits, all at once, and leaves nothing."""
+    before = ground.Ground(runsafe.root, runsafe.root)
     service = start("service", "exec httpd -f -p 8080 -h /home", 64, 20, 0.5)
     pid = runsafe.state(service)["pid"]
     assert wait_for(lambda: os.path.exists(f"/proc/{pid}/comm") and
@@ -125,6 +126,7 @@ def test_a_service_goes_on_answering_beside_attackers(runsafe, start, capsys):
                    for name in (bomb, eater, writer, glutton)))
     said.append(f"after them: {ask_for(1, pid)}")
     runsafe.delete(service, "--force")
+    before.check(5)
     with capsys.disabled():
         print("\nfigures of a service: " + "; ".join(said))
 

@@ -149,7 +149,10 @@ class Ground:
             "namespaces": namespaces(),
             "mounts": sorted(harness.mounts()),
             "cgroups": {c for c in harness.cgroups()},
-            "cgroups that are dying": stat["nr_dying_descendants"],
+            # A group's memory part lives on while a page or an object of the kernel's is remembered
+            # that it was the first to use; the others only while somebody holds them (Linux 6.12).
+            "cgroups that are dying": stat.get("nr_dying_subsys_pids",
+                                               stat["nr_dying_descendants"]),
             "our descriptors": descriptors("self"),
             "sockets": sockets(),
             "files": files(*self.tops),
