@@ -215,6 +215,64 @@ static void many_rules(void)
 	end();
 }
 
+/* What the rules say of these accesses at once, read from the last one on. */
+static bool said(const char *type, int major, int minor, const char *accesses)
+{
+	char left[4];
+
+	strcpy(left, accesses);
+	for (size_t i = resources.n_devices; i-- > 0;) {
+		const struct config_device_rule *r = &resources.devices[i];
+
+		if ((*r->type != 'a' && *r->type != *type) ||
+		    (r->major.value >= 0 && r->major.value != major) ||
+		    (r->minor.value >= 0 && r->minor.value != minor))
+			continue;
+		if (!r->allow && left[strcspn(left, r->access)])
+			return false;
+		for (char *at = left; r->allow && *at;)
+			if (strchr(r->access, *at))
+				memmove(at, at + 1, strlen(at));
+			else
+				at++;
+		if (!*left)
+			return true;
+	}
+	return false;
+}
+
+static void rules_by_chance(void)
+{
+	static const char *const types[] = {"c", "b", "a", "c"}, *const accesses[] = {
+								     "rwm", "rw",  "r", "wm",
+								     "m",   "rwm", "w", "rm"};
+	static const int64_t majors[] = {-1, 240, 241, 4096 + 240},
+			     minors[] = {-1, 1, 2, 1 << 20 | 1};
+
+	srand(7);
+	for (int round = 0; round < 60; round++) {
+		for (int i = rand() % 6; i >= 0; i--)
+			rule(rand() % 3 > 0, types[rand() % 4], I64(majors[rand() % 4]),
+			     I64(minors[rand() % 4]), accesses[rand() % 8]);
+		const struct config_resources given = resources;
+		begin();
+		for (int device = 0; device < 8; device++) {
+			const char *type = device & 1 ? "c" : "b";
+			const int major = device & 2 ? 240 : 241, minor = device & 4 ? 1 : 2;
+			char expected[8] = "";
+
+			resources = given;
+			for (const char *const *one = (const char *[]){"r", "w", "rw", "m", NULL};
+			     *one; one++)
+				if (said(type, major, minor, *one))
+					strcat(expected, strlen(*one) == 2 ? "+" : *one);
+			CHECK_GRANTED(device & 1 ? S_IFCHR : S_IFBLK, (unsigned int)major,
+				      (unsigned int)minor, expected);
+		}
+		end();
+	}
+}
+
 static void wrong_rules(void)
 {
 	rule(true, "x", ALL, ALL, NULL);
@@ -284,6 +342,7 @@ TEST_OF(default_set)
 TEST_OF(later_rules_override)
 TEST_OF(nodes_and_mknod)
 TEST_OF(many_rules)
+TEST_OF(rules_by_chance)
 TEST_OF(wrong_rules)
 TEST_OF(refused_without_capability)
 TEST_OF(unrestricted)
@@ -295,6 +354,7 @@ int main(void)
 	    cmocka_unit_test(test_later_rules_override),
 	    cmocka_unit_test(test_nodes_and_mknod),
 	    cmocka_unit_test(test_many_rules),
+	    cmocka_unit_test(test_rules_by_chance),
 	    cmocka_unit_test(test_wrong_rules),
 	    cmocka_unit_test(test_refused_without_capability),
 	    cmocka_unit_test(test_unrestricted),
