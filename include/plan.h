@@ -362,6 +362,13 @@ struct plan_exec_input {
 int plan_make_exec(struct arena *arena, const struct plan_exec_input *in, struct plan *out,
 		   struct findings *findings, struct error *err);
 
+/*
+ * Whether each exec in a container with this config has to protect runsafe's own file, whatever it
+ * executes (CVE-2019-5736): known before anything is planned, so that all of that is done once.
+ * false may still become true by what is executed, and in a user namespace.
+ */
+bool plan_exec_protects(const struct config *config);
+
 /* Before a clone whose child waits at PLAN_GATE_FIFO: moves what is used behind that gate into
  * plan->kept, so that the child can wipe all of rest, where the plan comes from. */
 void plan_keep(struct plan *plan, struct arena *rest);

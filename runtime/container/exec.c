@@ -198,6 +198,8 @@ static int prepare(struct launch *l, const struct exec_options *exec, int *pidfd
 		l->container.dir = -1;
 		return -1;
 	}
+	if (plan_exec_protects(&state->config))
+		return seal_and_reexecute(err);
 	if (check_status(state, exec->ignore_paused, err) < 0)
 		return -1;
 	*pidfd = process_open(state);

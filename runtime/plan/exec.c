@@ -110,19 +110,38 @@ static int set_up(struct planner *p, const struct plan_exec_input *in)
 	return 0;
 }
 
+/* What the container's own process could do, on a plan for it. */
+static void as_first(struct plan *first, const struct config_process *process)
+{
+	const struct config_capabilities *c = &process->capabilities;
+
+	first->uid = process->user.uid;
+	first->gid = process->user.gid;
+	first->capabilities.bounding = c->bounding.n + c->permitted.n > 0;
+	first->no_new_privileges = process->no_new_privileges;
+}
+
 /* The joiner is runsafe's own program inside the container for a moment: who lives there counts as
  * much as who is about to (CVE-2019-5736). */
 static bool must_protect_binary(const struct plan *plan, const struct plan_exec_input *in)
 {
-	const struct config_capabilities *c = &in->first->capabilities;
 	struct plan first = *plan;
 
-	first.uid = in->first->user.uid;
-	first.gid = in->first->user.gid;
-	first.capabilities.bounding = c->bounding.n + c->permitted.n > 0;
-	first.no_new_privileges = in->first->no_new_privileges;
+	as_first(&first, in->first);
 	return plan_must_protect_binary(plan, in->config) ||
 	       plan_must_protect_binary(&first, in->config);
+}
+
+bool plan_exec_protects(const struct config *config)
+{
+	struct plan first = {.target = -1};
+
+	for (size_t i = 0; i < config->linux_.n_namespaces; i++) {
+		if (strcmp(config->linux_.namespaces[i].type, "user") == 0)
+			return false;
+	}
+	as_first(&first, &config->process);
+	return plan_must_protect_binary(&first, config);
 }
 
 static int plan_parts(struct planner *p, const struct plan_exec_input *in)

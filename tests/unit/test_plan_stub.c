@@ -5,6 +5,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "plan_help.h"
@@ -59,6 +60,29 @@ static void labels_would_be_the_stubs(void **state)
 	assert_false(plan_stub_may(&t->plan));
 }
 
+static void each_exec_protects_where_the_containers_own_process_could(void **state)
+{
+	struct planning *t = *state;
+	struct config_namespace user = {.type = "user"};
+
+	needs_root();
+	t->config.process.user = (struct config_user){.uid = 0};
+	assert_true(plan_exec_protects(&t->config));
+	/* Asked of the plan, which knows the mapping. */
+	t->config.linux_.namespaces = &user;
+	t->config.linux_.n_namespaces = 1;
+	assert_false(plan_exec_protects(&t->config));
+	t->config.linux_.n_namespaces = 0;
+	t->config.process.user.uid = t->config.process.user.gid = 54321;
+	assert_true(plan_exec_protects(&t->config)); /* set-user-ID programs */
+	t->config.process.no_new_privileges = true;
+	assert_int_equal(chmod("/proc/self/exe", 0755), 0);
+	assert_false(plan_exec_protects(&t->config));
+	char *capability = "CAP_DAC_OVERRIDE";
+	t->config.process.capabilities.bounding = (struct str_list){.items = &capability, .n = 1};
+	assert_true(plan_exec_protects(&t->config));
+}
+
 /* A filter that gives this answer to one call and lets all others through. */
 static bool lets(struct planning *t, uint32_t number, uint32_t answer)
 {
@@ -99,6 +123,7 @@ int main(void)
 	    TEST(a_joiner_is_seen_by_others_before_its_exec),
 	    TEST(hooks_inside_would_be_executed_by_runsafe_itself),
 	    TEST(labels_would_be_the_stubs),
+	    TEST(each_exec_protects_where_the_containers_own_process_could),
 	    TEST(the_filters_must_allow_what_it_does),
 	};
 
