@@ -222,7 +222,7 @@ class Ground:
             if line.startswith("namespace "):
                 what, _, link = line.partition(": ")
                 line = f"{what}: {spaces.get(link, 'new')}"
-            lines.append(line)
+            lines.append(own_part(line))
         return lines
 
     def children(self):
