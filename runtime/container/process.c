@@ -76,10 +76,16 @@ static int read_stat(pid_t pid, struct stat_line *out)
 {
 	char text[1024];
 	cleanup_fd int fd = open_stat(pid);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
-	if (n < 0) /* ESRCH when it went away after the open */
+	if (fd < 0)
 		return -1;
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	if (n < 0) {
+		/* ESRCH when it went away after the open, which alone says ENOENT. */
+		if (errno == ENOENT)
+			errno = EIO;
+		return -1;
+	}
 	text[n] = '\0';
 	if (parse_stat(text, out) < 0) {
 		errno = EBADMSG;

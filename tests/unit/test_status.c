@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,6 +64,31 @@ static void a_dead_or_zombie_workload_is_stopped(void **unused)
 	assert_int_equal(container_status(&state), STATUS_STOPPED);
 	waitpid(child, NULL, 0);
 	assert_int_equal(container_status(&state), STATUS_STOPPED);
+}
+
+/* One read says what only an open may say. */
+static bool lose_file;
+
+ssize_t read(int fd, void *text, size_t length)
+{
+	if (lose_file) {
+		lose_file = false;
+		errno = ENOENT;
+		return -1;
+	}
+	return syscall(SYS_read, fd, text, length);
+}
+
+static void who_can_not_be_read_is_not_taken_for_gone(void **unused)
+{
+	uint64_t start_time;
+	char letter;
+
+	(void)unused;
+	lose_file = true;
+	assert_int_equal(process_stat(getpid(), &start_time, &letter), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(process_stat(getpid(), &start_time, &letter), 0);
 }
 
 static void created_is_what_has_executed_nothing_yet(void **unused)
@@ -150,6 +176,7 @@ int main(void)
 	    STATUS_TEST(status_is_what_the_process_is),
 	    STATUS_TEST(created_is_what_has_executed_nothing_yet),
 	    STATUS_TEST(a_dead_or_zombie_workload_is_stopped),
+	    STATUS_TEST(who_can_not_be_read_is_not_taken_for_gone),
 	    STATUS_TEST(a_name_can_not_forge_the_stat_line),
 	    STATUS_TEST(a_signal_goes_to_the_recorded_process_only),
 	    STATUS_TEST(state_json_is_that_of_the_specification),
