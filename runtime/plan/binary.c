@@ -74,10 +74,20 @@ bool plan_must_protect_binary(const struct plan *plan, const struct config *conf
 	return st.st_mode & S_IWGRP;
 }
 
+/* execve(2) takes from a user who is not root what is not ambient. With no_new_privs a file's
+ * capabilities are cut down to what the process had before (capabilities(7)): to what the stub's
+ * own exec has left. */
+static bool loses_by_the_stub(const struct plan *plan)
+{
+	return plan->uid != 0 && plan->no_new_privileges &&
+	       plan->capabilities.permitted & ~plan->capabilities.ambient;
+}
+
 bool plan_stub_may(const struct plan *plan)
 {
 	/* Alone in its pid namespace nobody sees it. A startContainer hook is executed inside, by
 	 * runsafe itself; a label takes effect at the next exec, which would be the stub's. */
 	return plan->target < 0 && plan->clone_flags & CLONE_NEWPID &&
-	       plan->start_container.n == 0 && !plan->apparmor_profile && !plan->selinux_label;
+	       plan->start_container.n == 0 && !plan->apparmor_profile && !plan->selinux_label &&
+	       !loses_by_the_stub(plan);
 }

@@ -218,9 +218,11 @@ static void many_rules(void)
 /* What the rules say of these accesses at once, read from the last one on. */
 static bool said(const char *type, int major, int minor, const char *accesses)
 {
-	char left[4];
+	char left[4] = "";
+	size_t n = 0;
 
-	strcpy(left, accesses);
+	for (; accesses[n]; n++)
+		left[n] = accesses[n];
 	for (size_t i = resources.n_devices; i-- > 0;) {
 		const struct config_device_rule *r = &resources.devices[i];
 
@@ -241,33 +243,49 @@ static bool said(const char *type, int major, int minor, const char *accesses)
 	return false;
 }
 
+/* The same each time (Knuth's linear congruential generator). */
+static unsigned int chance(unsigned int most)
+{
+	static uint64_t seed = 7;
+
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned int)(seed >> 33) % most;
+}
+
+static const char *all_said(const char *type, int major, int minor)
+{
+	static const char *const asked[] = {"r", "w", "rw", "m"};
+	static char text[8];
+	size_t n = 0;
+
+	for (size_t i = 0; i < 4; i++)
+		if (said(type, major, minor, asked[i]))
+			text[n++] = "rw+m"[i];
+	text[n] = '\0';
+	return text;
+}
+
 static void rules_by_chance(void)
 {
 	static const char *const types[] = {"c", "b", "a", "c"}, *const accesses[] = {
 								     "rwm", "rw",  "r", "wm",
 								     "m",   "rwm", "w", "rm"};
+	/* The last ones are larger than any device's. */
 	static const int64_t majors[] = {-1, 240, 241, 4096 + 240},
 			     minors[] = {-1, 1, 2, 1 << 20 | 1};
 
-	srand(7);
 	for (int round = 0; round < 60; round++) {
-		for (int i = rand() % 6; i >= 0; i--)
-			rule(rand() % 3 > 0, types[rand() % 4], I64(majors[rand() % 4]),
-			     I64(minors[rand() % 4]), accesses[rand() % 8]);
-		const struct config_resources given = resources;
+		for (unsigned int i = 1 + chance(6); i > 0; i--)
+			rule(chance(3) > 0, types[chance(4)], I64(majors[chance(4)]),
+			     I64(minors[chance(4)]), accesses[chance(8)]);
 		begin();
-		for (int device = 0; device < 8; device++) {
+		for (unsigned int device = 0; device < 8; device++) {
+			const unsigned int major = device & 2 ? 240 : 241,
+					   minor = device & 4 ? 1 : 2;
 			const char *type = device & 1 ? "c" : "b";
-			const int major = device & 2 ? 240 : 241, minor = device & 4 ? 1 : 2;
-			char expected[8] = "";
 
-			resources = given;
-			for (const char *const *one = (const char *[]){"r", "w", "rw", "m", NULL};
-			     *one; one++)
-				if (said(type, major, minor, *one))
-					strcat(expected, strlen(*one) == 2 ? "+" : *one);
-			CHECK_GRANTED(device & 1 ? S_IFCHR : S_IFBLK, (unsigned int)major,
-				      (unsigned int)minor, expected);
+			CHECK_GRANTED(device & 1 ? S_IFCHR : S_IFBLK, major, minor,
+				      all_said(type, (int)major, (int)minor));
 		}
 		end();
 	}

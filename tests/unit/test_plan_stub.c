@@ -48,6 +48,26 @@ static void hooks_inside_would_be_executed_by_runsafe_itself(void **state)
 	assert_false(plan_stub_may(&t->plan));
 }
 
+static void a_files_capabilities_are_cut_down_to_what_the_process_had(void **state)
+{
+	struct planning *t = *state;
+
+	alone(t);
+	t->plan.uid = 1000;
+	t->plan.no_new_privileges = true;
+	t->plan.capabilities.permitted = 3;
+	assert_false(plan_stub_may(&t->plan));
+	t->plan.capabilities.ambient = 3;
+	assert_true(plan_stub_may(&t->plan));
+	t->plan.capabilities.ambient = 1;
+	assert_false(plan_stub_may(&t->plan));
+	t->plan.uid = 0;
+	assert_true(plan_stub_may(&t->plan));
+	t->plan.uid = 1000;
+	t->plan.no_new_privileges = false; /* they come from the file alone */
+	assert_true(plan_stub_may(&t->plan));
+}
+
 static void labels_would_be_the_stubs(void **state)
 {
 	struct planning *t = *state;
@@ -122,6 +142,7 @@ int main(void)
 	    TEST(a_container_with_a_pid_namespace_of_its_own_has_it),
 	    TEST(a_joiner_is_seen_by_others_before_its_exec),
 	    TEST(hooks_inside_would_be_executed_by_runsafe_itself),
+	    TEST(a_files_capabilities_are_cut_down_to_what_the_process_had),
 	    TEST(labels_would_be_the_stubs),
 	    TEST(each_exec_protects_where_the_containers_own_process_could),
 	    TEST(the_filters_must_allow_what_it_does),
