@@ -147,9 +147,11 @@ _Noreturn void stub_main(long *stack)
 	char **argv = (char **)(stack + 1), **envp = argv + n + 1;
 	const int to = n > STUB_WORDS ? descriptor(argv[STUB_REPORT]) : -1;
 
-	/* Somebody in the container executes /proc/self/exe, as a program or an interpreter. */
-	if (to < 0)
+	/* process.args, or what they lead to, is /proc/self/exe: as a program or an interpreter. */
+	if (to < 0) {
+		say("runsafe: exec: ", "/proc/self/exe is no program of the container's");
 		leave(127);
+	}
 	long result = call(__NR_fcntl, to, F_SETFD, FD_CLOEXEC);
 	if (result == 0)
 		result =
