@@ -172,7 +172,7 @@ def test_a_shim_that_is_killed_together_with_the_runtime(docker_of_killer, kille
     """Between two commands of the shim: after a create of which the engine never hears the end."""
     docker = docker_of_killer
     docker("create", "--name", "deep", "--runtime", "killed", "busybox", "sleep", MARK)
-    killer.at("start", "poll:2")
+    killer.at("start", "poll:1")
     docker("start", "deep", check=False)
     for pid in run("pgrep", "-f", f"containerd-shim.*{docker.inspect('deep', '.Id')}",
                    check=False).out.split():
@@ -256,7 +256,7 @@ def test_containerd_cleans_up_after_a_killed_shim(containerd, runtime):
 
 
 def test_containerd_survives_a_runtime_that_is_killed(containerd, killer):
-    for command, point in (("create", "recvmsg:1"), ("create", "exit_group:1"), ("start", "poll:2"),
+    for command, point in (("create", "recvmsg:1"), ("create", "exit_group:1"), ("start", "poll:1"),
                            ("kill", "pidfd_send_signal:1"), ("delete", "unlinkat:3")):
         words = ("run", "-d", "--runc-binary", killer.path, containerd.image("busybox"), "deep",
                  "sleep", MARK)
