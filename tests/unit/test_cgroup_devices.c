@@ -99,8 +99,9 @@ static const char *granted(mode_t type, unsigned int major, unsigned int minor)
 	do {                                                                                       \
 		const char *is = granted(type, major, minor);                                      \
 		if (strcmp(is, expected) != 0) {                                                   \
-			fprintf(stderr, "%s:%d: %d:%d grants \"%s\", expected \"%s\"\n", __FILE__, \
-				__LINE__, major, minor, is, expected);                             \
+			fprintf(stderr, "%s:%d: %u:%u grants \"%s\", expected \"%s\"\n", __FILE__, \
+				__LINE__, (unsigned int)(major), (unsigned int)(minor), is,        \
+				expected);                                                         \
 			_exit(1);                                                                  \
 		}                                                                                  \
 	} while (0)
