@@ -11,7 +11,7 @@ char **plan_stub_room(struct arena *arena, char *const *argv)
 {
 	size_t n = 0;
 
-	while (argv[n])
+	while (argv && argv[n])
 		n++;
 	return arena_alloc(arena, (PLAN_STUB_WORDS + n + 1) * sizeof(char *));
 }
