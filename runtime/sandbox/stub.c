@@ -44,10 +44,13 @@ int stub_execute(struct child *child)
 	const struct plan *plan = child->plan;
 	const bool fifo = plan->gate_kind == PLAN_GATE_FIFO;
 	const int to = fifo ? plan->report : child->socket;
-	static char number[16], text[sizeof(((struct error *)0)->text)], line[sizeof(text) + 16];
+	/* A long name is cut off, and not the cause that the stub adds: engines look for that. */
+	static char number[16], text[sizeof(((struct message *)0)->text) - 128],
+	    line[sizeof(text) + 16];
+	const int room = (int)(sizeof(text) - sizeof("exec: \"\": "));
 
 	snprintf(number, sizeof(number), "%d", to);
-	snprintf(text, sizeof(text), "exec: \"%s\": ", plan->argv[0]);
+	snprintf(text, sizeof(text), "exec: \"%.*s\": ", room, plan->argv[0]);
 	child_line(text, line, sizeof(line));
 	plan->stub_argv[STUB_REPORT] = number;
 	plan->stub_argv[STUB_HOW] = !plan->says_itself ? "-" : fifo ? ">" : "<";

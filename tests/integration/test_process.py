@@ -198,6 +198,14 @@ def test_the_status_and_the_words_for_what_can_not_be_executed(oci, plain, progr
     oci.fails("run", "-b", plain.args(program).path, oci.id(), status=status, words=words)
 
 
+def test_the_cause_is_told_of_a_program_with_a_long_name_too(oci, plain):
+    """Engines look for it; the name is what is cut off."""
+    program = "/" + "/".join("x" * 200 for _ in range(12))
+    plain.file(program, b"\x01\x02\x03", 0o755)
+    said = oci.fails("run", "-b", plain.args(program).path, oci.id(), status=126)
+    assert said.strip().endswith("exec format error"), said
+
+
 def test_create_says_what_start_would_find(oci, plain):
     """Engines want it from create, where it still is the caller's mistake."""
     oci.create_fails(plain.args("nothing-here"), "executable file not found in $PATH")
