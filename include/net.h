@@ -1,4 +1,4 @@
-/* Network set-up of a container's network namespace, by rtnetlink(7) through libmnl. */
+/* Network set-up of a container's network namespace. */
 #ifndef RUNSAFE_NET_H
 #define RUNSAFE_NET_H
 
@@ -8,8 +8,8 @@
 #include "arena.h"
 #include "error.h"
 
-/* Brings the interface "lo" of the calling process's network namespace up (rtnetlink(7),
- * RTM_NEWLINK with IFF_UP). Returns 0, or -1 with errno set. */
+/* Brings the interface "lo" of the calling process's network namespace, a new one, up
+ * (netdevice(7), SIOCSIFFLAGS). Returns 0, or -1 with errno set. */
 int net_loopback_up(void);
 
 /* linux.netDevices (config-linux.md, "Network Devices"). */

@@ -37,7 +37,7 @@ $(BUILD)/growth: $(BUILD)/tests/fuzz/growth.o $(FUZZ_SHARED) $(ARCHIVES)
 # What a target takes the place of, to feed it: see the target.
 $(BUILD)/fuzz/fuzz_cgroup: FUZZ_WRAPS += $(call wrap,read cgroup_open)
 $(BUILD)/fuzz/fuzz_texts: FUZZ_WRAPS += $(call wrap,file_read_all setns \
-	$(foreach call,open2 bind setsockopt sendto recvfrom get_portid close,mnl_socket_$(call)))
+	socket setsockopt bind getsockname send recvmsg)
 
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_SHARED) $(ARCHIVES)
 	@mkdir -p $(dir $@)

@@ -11,56 +11,52 @@
 	(IFA_F_NODAD | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE |            \
 	 IFA_F_MCAUTOJOIN)
 
-static uint32_t flags_of(const struct nlmsghdr *message)
+static uint32_t flags_of(const struct nlmsghdr *message, const struct ifaddrmsg *address)
 {
-	const struct ifaddrmsg *address = mnl_nlmsg_get_payload(message);
+	uint32_t flags = address->ifa_flags;
 	const struct nlattr *attribute;
 
 	/* The header's eight bits are the older form. */
 	rtnl_for_each(attribute, message, sizeof(*address))
 	{
-		if (mnl_attr_get_type(attribute) == IFA_FLAGS &&
-		    mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
-			return mnl_attr_get_u32(attribute);
+		if (rtnl_type(attribute) == IFA_FLAGS && rtnl_u32(attribute, &flags))
+			break;
 	}
-	return address->ifa_flags;
+	return flags;
 }
 
-static int take(const struct nlmsghdr *message, void *context)
+static void take(const struct nlmsghdr *message, void *context)
 {
 	struct address_list *list = context;
-	const struct ifaddrmsg *address = mnl_nlmsg_get_payload(message);
+	const struct ifaddrmsg *address = rtnl_payload(message, sizeof(*address));
 
-	if (message->nlmsg_type != RTM_NEWADDR ||
-	    mnl_nlmsg_get_payload_len(message) < sizeof(*address) ||
+	if (message->nlmsg_type != RTM_NEWADDR || !address ||
 	    (int)address->ifa_index != list->index || address->ifa_scope != RT_SCOPE_UNIVERSE ||
-	    !(flags_of(message) & IFA_F_PERMANENT))
-		return MNL_CB_OK;
+	    !(flags_of(message, address) & IFA_F_PERMANENT))
+		return;
 	struct nlmsghdr *copy = arena_alloc(list->arena, message->nlmsg_len);
 	memcpy(copy, message, message->nlmsg_len);
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): they are pointers. */
 	list->items = arena_grow(list->arena, list->items, list->n, sizeof(*list->items));
 	list->items[list->n++] = copy;
-	return MNL_CB_OK;
 }
 
 int addresses_read(struct rtnl *rtnl, struct address_list *list)
 {
-	char buffer[RTNL_REQUEST];
+	struct rtnl_request request;
 	int result;
 
 	do {
 		list->n = 0;
-		result = rtnl_talk(
-		    rtnl, rtnl_request(buffer, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg)),
-		    take, list);
-		/* EINTR: others changed addresses meanwhile (libmnl, NLM_F_DUMP_INTR). */
+		rtnl_request(&request, RTM_GETADDR, NLM_F_DUMP, sizeof(struct ifaddrmsg));
+		result = rtnl_talk(rtnl, &request, take, list);
+		/* EINTR: others changed addresses meanwhile. */
 	} while (result < 0 && errno == EINTR);
 	return result;
 }
 
 /* "eth0:web" is a label of eth0 (ip-address(8)) and must begin with the name of the device. */
-static void put_label(struct nlmsghdr *request, const char *label, const char *old_name,
+static void put_label(struct rtnl_request *request, const char *label, const char *old_name,
 		      const char *name)
 {
 	char text[2 * IFNAMSIZ];
@@ -70,21 +66,19 @@ static void put_label(struct nlmsghdr *request, const char *label, const char *o
 		return;
 	snprintf(text, sizeof(text), "%s%s", name, label + length);
 	if (strlen(text) < IFNAMSIZ)
-		mnl_attr_put_strz(request, IFA_LABEL, text);
+		rtnl_put_text(request, IFA_LABEL, text);
 }
 
-static void put_attribute(struct nlmsghdr *request, const struct nlattr *attribute,
+static void put_attribute(struct rtnl_request *request, const struct nlattr *attribute,
 			  const char *old_name, const char *name)
 {
-	uint16_t type = mnl_attr_get_type(attribute);
-	const size_t room = RTNL_REQUEST / 2;
+	int type = rtnl_type(attribute);
+	const char *label = type == IFA_LABEL ? rtnl_text(attribute) : NULL;
 
-	if (request->nlmsg_len + mnl_attr_get_payload_len(attribute) > room)
-		return;
 	switch (type) {
 	case IFA_LABEL:
-		if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-			put_label(request, mnl_attr_get_str(attribute), old_name, name);
+		if (label)
+			put_label(request, label, old_name, name);
 		break;
 	case IFA_ADDRESS:
 	case IFA_LOCAL:
@@ -95,8 +89,7 @@ static void put_attribute(struct nlmsghdr *request, const struct nlattr *attribu
 #ifdef IFA_PROTO
 	case IFA_PROTO:
 #endif
-		mnl_attr_put(request, type, mnl_attr_get_payload_len(attribute),
-			     mnl_attr_get_payload(attribute));
+		rtnl_put(request, type, rtnl_data(attribute), rtnl_length(attribute));
 		break;
 	default:
 		break;
@@ -106,11 +99,10 @@ static void put_attribute(struct nlmsghdr *request, const struct nlattr *attribu
 static int write_one(struct rtnl *rtnl, const struct nlmsghdr *message, int index,
 		     const char *old_name, const char *name)
 {
-	char buffer[RTNL_REQUEST];
-	const struct ifaddrmsg *old = mnl_nlmsg_get_payload(message);
-	struct nlmsghdr *request = rtnl_request(buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE,
-						sizeof(struct ifaddrmsg));
-	struct ifaddrmsg *address = mnl_nlmsg_get_payload(request);
+	const struct ifaddrmsg *old = rtnl_payload(message, sizeof(*old));
+	struct rtnl_request request;
+	struct ifaddrmsg *address =
+	    rtnl_request(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*address));
 	const struct nlattr *attribute;
 
 	address->ifa_family = old->ifa_family;
@@ -118,9 +110,9 @@ static int write_one(struct rtnl *rtnl, const struct nlmsghdr *message, int inde
 	address->ifa_scope = old->ifa_scope;
 	address->ifa_index = (uint32_t)index;
 	rtnl_for_each(attribute, message, sizeof(*old))
-	    put_attribute(request, attribute, old_name, name);
-	mnl_attr_put_u32(request, IFA_FLAGS, flags_of(message) & KEPT_FLAGS);
-	return rtnl_talk(rtnl, request, NULL, NULL);
+	    put_attribute(&request, attribute, old_name, name);
+	rtnl_put_u32(&request, IFA_FLAGS, flags_of(message, old) & KEPT_FLAGS);
+	return rtnl_talk(rtnl, &request, NULL, NULL);
 }
 
 int addresses_write(struct rtnl *rtnl, const struct address_list *list, int index,

@@ -29,56 +29,53 @@ struct net_moved {
 	struct address_list addresses;
 };
 
-static int take_link(const struct nlmsghdr *message, void *context)
+static void take_link(const struct nlmsghdr *message, void *context)
 {
 	struct link *link = context;
-	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
+	const struct ifinfomsg *info = rtnl_payload(message, sizeof(*info));
 	const struct nlattr *attribute;
 
-	if (message->nlmsg_type != RTM_NEWLINK ||
-	    mnl_nlmsg_get_payload_len(message) < sizeof(*info))
-		return MNL_CB_OK;
+	if (message->nlmsg_type != RTM_NEWLINK || !info)
+		return;
 	link->index = info->ifi_index;
 	link->flags = info->ifi_flags;
 	rtnl_for_each(attribute, message, sizeof(*info))
 	{
-		if (mnl_attr_get_type(attribute) == IFLA_IFNAME &&
-		    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-			snprintf(link->name, sizeof(link->name), "%s", mnl_attr_get_str(attribute));
+		const char *name = rtnl_text(attribute);
+
+		if (name && rtnl_type(attribute) == IFLA_IFNAME)
+			snprintf(link->name, sizeof(link->name), "%s", name);
 	}
-	return MNL_CB_OK;
 }
 
 /* By name, or where that is NULL by index. Returns 0, or -1 with errno set: ENODEV for none. */
 static int find_link(struct rtnl *rtnl, const char *name, int index, struct link *out)
 {
-	char buffer[RTNL_REQUEST];
-	struct nlmsghdr *request = rtnl_request(buffer, RTM_GETLINK, 0, sizeof(struct ifinfomsg));
-	struct ifinfomsg *info = mnl_nlmsg_get_payload(request);
+	struct rtnl_request request;
+	struct ifinfomsg *info = rtnl_request(&request, RTM_GETLINK, 0, sizeof(*info));
 
 	if (name)
-		mnl_attr_put_strz(request, IFLA_IFNAME, name);
+		rtnl_put_text(&request, IFLA_IFNAME, name);
 	else
 		info->ifi_index = index;
 	*out = (struct link){.index = 0};
-	return rtnl_talk(rtnl, request, take_link, out);
+	return rtnl_talk(rtnl, &request, take_link, out);
 }
 
 /* namespace: where to, or -1; name: what it is to be called, or NULL. */
 static int change_link(struct rtnl *rtnl, int index, int namespace, const char *name, bool up)
 {
-	char buffer[RTNL_REQUEST];
-	struct nlmsghdr *request = rtnl_request(buffer, RTM_NEWLINK, 0, sizeof(struct ifinfomsg));
-	struct ifinfomsg *info = mnl_nlmsg_get_payload(request);
+	struct rtnl_request request;
+	struct ifinfomsg *info = rtnl_request(&request, RTM_NEWLINK, 0, sizeof(*info));
 
 	info->ifi_index = index;
 	if (up)
 		info->ifi_flags = info->ifi_change = IFF_UP;
 	if (namespace >= 0)
-		mnl_attr_put_u32(request, IFLA_NET_NS_FD, (uint32_t) namespace);
+		rtnl_put_u32(&request, IFLA_NET_NS_FD, (uint32_t) namespace);
 	if (name)
-		mnl_attr_put_strz(request, IFLA_IFNAME, name);
-	return rtnl_talk(rtnl, request, NULL, NULL);
+		rtnl_put_text(&request, IFLA_IFNAME, name);
+	return rtnl_talk(rtnl, &request, NULL, NULL);
 }
 
 /* Both ends of the way, and what is on it. */

@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "fd.h"
 
@@ -16,17 +16,22 @@
 
 static int open_here(struct rtnl *rtnl)
 {
+	cleanup_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct sockaddr_nl own = {.nl_family = AF_NETLINK};
+	socklen_t length = sizeof(own);
 	int on = 1;
 
-	rtnl->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!rtnl->socket)
+	if (fd < 0)
 		return -1;
 	/* Without it only the kernel's own words are lost. */
-	(void)mnl_socket_setsockopt(rtnl->socket, NETLINK_EXT_ACK, &on, sizeof(on));
-	if (mnl_socket_bind(rtnl->socket, 0, MNL_SOCKET_AUTOPID) == 0)
-		return 0;
-	rtnl_close(rtnl);
-	return -1;
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	/* The kernel finds a port. */
+	if (bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&own, &length) < 0)
+		return -1;
+	rtnl->port = own.nl_pid;
+	rtnl->socket = fd_take(&fd);
+	return 0;
 }
 
 int rtnl_open(struct rtnl *rtnl, int namespace)
@@ -34,7 +39,7 @@ int rtnl_open(struct rtnl *rtnl, int namespace)
 	cleanup_fd int own = -1;
 	int result, saved;
 
-	*rtnl = (struct rtnl){.socket = NULL};
+	*rtnl = (struct rtnl){.socket = -1};
 	if (namespace < 0)
 		return open_here(rtnl);
 	/* A socket stays in the namespace that it was made in. */
@@ -54,118 +59,164 @@ int rtnl_open(struct rtnl *rtnl, int namespace)
 
 void rtnl_close(struct rtnl *rtnl)
 {
-	int saved = errno;
-
-	if (rtnl->socket)
-		mnl_socket_close(rtnl->socket);
-	rtnl->socket = NULL;
-	errno = saved;
+	fd_cleanup(&rtnl->socket);
 }
 
-struct nlmsghdr *rtnl_request(char *buffer, int type, int flags, size_t extra)
+static int fail(int number)
 {
-	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-
-	header->nlmsg_type = (uint16_t)type;
-	header->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-	mnl_nlmsg_put_extra_header(header, extra);
-	return header;
+	errno = number;
+	return -1;
 }
 
-/* netlink(7), NETLINK_EXT_ACK: attributes behind the error, and behind the request where that is
- * sent back. */
-static int keep_words(const struct nlmsghdr *message, void *context)
+/* NETLINK_EXT_ACK: attributes behind what a message of the kernel's has anyway. */
+static void keep_words(struct rtnl *rtnl, const struct nlmsghdr *message, size_t skip)
 {
-	struct rtnl *rtnl = context;
-	const struct nlmsgerr *answer = mnl_nlmsg_get_payload(message);
-	size_t skip = sizeof(*answer);
 	const struct nlattr *attribute;
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*answer)) {
-		errno = EBADMSG;
-		return MNL_CB_ERROR;
+	if (!(message->nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	rtnl_for_each(attribute, message, skip)
+	{
+		const char *text = rtnl_text(attribute);
+
+		if (text && rtnl_type(attribute) == NLMSGERR_ATTR_MSG)
+			snprintf(rtnl->said, sizeof(rtnl->said), "%s", text);
 	}
-	if (answer->error == 0)
-		return MNL_CB_STOP;
-	if (!(message->nlmsg_flags & NLM_F_CAPPED))
-		skip += mnl_nlmsg_get_payload_len(&answer->msg);
-	if (message->nlmsg_flags & NLM_F_ACK_TLVS && skip <= mnl_nlmsg_get_payload_len(message)) {
-		rtnl_for_each(attribute, message, skip)
-		{
-			if (mnl_attr_get_type(attribute) == NLMSGERR_ATTR_MSG &&
-			    mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0)
-				snprintf(rtnl->said, sizeof(rtnl->said), "%s",
-					 mnl_attr_get_str(attribute));
-		}
+}
+
+/* What the kernel says at the end: 0 or a negative errno. */
+static int outcome(int error)
+{
+	if (error == 0)
+		return 0;
+	return fail(error < 0 && error > -4096 ? -error : EBADMSG);
+}
+
+/* An acknowledgement is one, too. The request is sent back behind the error, if not NLM_F_CAPPED.
+ */
+static int read_error(struct rtnl *rtnl, const struct nlmsghdr *message)
+{
+	const struct nlmsgerr *answer = rtnl_payload(message, sizeof(*answer));
+	size_t skip = sizeof(*answer);
+
+	if (!answer)
+		return fail(EBADMSG);
+	if (!(message->nlmsg_flags & NLM_F_CAPPED)) {
+		if (answer->msg.nlmsg_len < sizeof(answer->msg))
+			return fail(EBADMSG);
+		skip += answer->msg.nlmsg_len - sizeof(answer->msg);
 	}
-	errno = answer->error < 0 && answer->error > -4096 ? -answer->error : EBADMSG;
-	return MNL_CB_ERROR;
+	if (answer->error != 0)
+		keep_words(rtnl, message, skip);
+	return outcome(answer->error);
 }
 
-struct taker {
-	struct rtnl *rtnl;
-	mnl_cb_t take;
-	void *context;
-};
-
-/* libmnl hands control messages and others to the same context. */
-static int control(const struct nlmsghdr *message, void *context)
+/* The end of a dump, which says what became of it since Linux 4.20 or so. */
+static int read_done(struct rtnl *rtnl, const struct nlmsghdr *message)
 {
-	struct taker *taker = context;
+	const int *error = rtnl_payload(message, sizeof(*error));
 
-	return keep_words(message, taker->rtnl);
+	if (error && *error != 0)
+		keep_words(rtnl, message, sizeof(*error));
+	if (outcome(error ? *error : 0) < 0)
+		return -1;
+	return rtnl->interrupted ? fail(EINTR) : 0;
 }
 
-static int other(const struct nlmsghdr *message, void *context)
+/* Returns as rtnl_read() does. */
+static int read_message(struct rtnl *rtnl, const struct nlmsghdr *message, rtnl_taker *take,
+			void *context)
 {
-	struct taker *taker = context;
-
-	return taker->take ? taker->take(message, taker->context) : MNL_CB_OK;
+	if (message->nlmsg_pid != rtnl->port)
+		return fail(ESRCH);
+	if (message->nlmsg_seq != rtnl->sequence)
+		return fail(EPROTO);
+	/* All of it is read nevertheless: the next request's answer comes behind it. */
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+		rtnl->interrupted = true;
+	switch (message->nlmsg_type) {
+	case NLMSG_ERROR:
+		return read_error(rtnl, message);
+	case NLMSG_DONE:
+		return read_done(rtnl, message);
+	case NLMSG_OVERRUN:
+		return fail(ENOBUFS);
+	default:
+		break;
+	}
+	if (take && message->nlmsg_type >= NLMSG_MIN_TYPE)
+		take(message, context);
+	return 1;
 }
 
-/* libmnl takes a length beyond 2 GiB for a negative one that fits, and goes round in circles. */
-static bool is_whole(const char *answer, size_t n)
+int rtnl_read(struct rtnl *rtnl, const void *answer, size_t length, rtnl_taker *take, void *context)
 {
-	struct nlmsghdr header;
+	const char *at = answer;
 
-	for (size_t at = 0; n - at >= sizeof(header); at += NLMSG_ALIGN(header.nlmsg_len)) {
-		memcpy(&header, answer + at, sizeof(header));
-		if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > n - at)
-			return false;
-		if (NLMSG_ALIGN(header.nlmsg_len) > n - at)
+	while (length > 0) {
+		const struct nlmsghdr *message = (const struct nlmsghdr *)at;
+		size_t step;
+		int result;
+
+		if (length < sizeof(*message) || message->nlmsg_len < sizeof(*message) ||
+		    message->nlmsg_len > length)
+			return fail(EBADMSG);
+		result = read_message(rtnl, message, take, context);
+		if (result <= 0)
+			return result;
+		/* Behind the last one there need be no padding. */
+		step = ((size_t)message->nlmsg_len + 3) & ~(size_t)3;
+		if (step > length)
 			break;
+		at += step;
+		length -= step;
 	}
-	return true;
+	return 1;
 }
 
-int rtnl_talk(struct rtnl *rtnl, struct nlmsghdr *request, mnl_cb_t take, void *context)
+/* Returns its length, or -1 with errno set. Who has CAP_NET_ADMIN over a network namespace that is
+ * joined can send to any port there (netlink(7)): what is not the kernel's is passed over. */
+static ssize_t receive(const struct rtnl *rtnl, void *answer, size_t size)
 {
-	static char answer[ANSWER];
-	static mnl_cb_t controls[NLMSG_ERROR + 1] = {[NLMSG_ERROR] = control};
-	struct taker taker = {rtnl, take, context};
-	int result = MNL_CB_OK;
+	struct sockaddr_nl sender;
+	struct iovec part = {answer, size};
+	struct msghdr datagram;
+	ssize_t n;
+
+	do {
+		sender = (struct sockaddr_nl){.nl_pid = UINT32_MAX};
+		datagram = (struct msghdr){.msg_name = &sender,
+					   .msg_namelen = sizeof(sender),
+					   .msg_iov = &part,
+					   .msg_iovlen = 1};
+		n = recvmsg(rtnl->socket, &datagram, 0);
+		if (n < 0 && errno != EINTR)
+			return -1;
+	} while (n < 0 || datagram.msg_namelen != sizeof(sender) ||
+		 sender.nl_family != AF_NETLINK || sender.nl_pid != 0);
+	return datagram.msg_flags & MSG_TRUNC ? fail(ENOSPC) : n;
+}
+
+int rtnl_talk(struct rtnl *rtnl, struct rtnl_request *request, rtnl_taker *take, void *context)
+{
+	static _Alignas(struct nlmsghdr) char answer[ANSWER];
+	int result = 1;
 
 	rtnl->said[0] = '\0';
-	request->nlmsg_seq = ++rtnl->sequence;
+	rtnl->interrupted = false;
+	if (request->is_too_long)
+		return fail(EMSGSIZE);
+	request->header.nlmsg_seq = ++rtnl->sequence;
 	/* A dump ends by itself; all else by its acknowledgement. */
-	if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
-		request->nlmsg_flags |= NLM_F_ACK;
-	if (mnl_socket_sendto(rtnl->socket, request, request->nlmsg_len) < 0)
+	if ((request->header.nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP)
+		request->header.nlmsg_flags |= NLM_F_ACK;
+	/* To the kernel, as the socket is connected to nobody else. */
+	if (send(rtnl->socket, request, request->header.nlmsg_len, 0) < 0)
 		return -1;
-	while (result > MNL_CB_STOP) {
-		ssize_t n = mnl_socket_recvfrom(rtnl->socket, answer, sizeof(answer));
+	while (result > 0) {
+		ssize_t n = receive(rtnl, answer, sizeof(answer));
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (!is_whole(answer, (size_t)n)) {
-			errno = EBADMSG;
-			return -1;
-		}
-		result = mnl_cb_run2(answer, (size_t)n, rtnl->sequence,
-				     mnl_socket_get_portid(rtnl->socket), other, &taker, controls,
-				     NLMSG_ERROR + 1);
+		result = n < 0 ? -1 : rtnl_read(rtnl, answer, (size_t)n, take, context);
 	}
-	return result < 0 ? -1 : 0;
+	return result;
 }

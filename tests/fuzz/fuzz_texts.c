@@ -3,8 +3,9 @@
  * device that is to be moved. */
 #include <errno.h>
 #include <fcntl.h>
-#include <libmnl/libmnl.h>
+#include <linux/netlink.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../../runtime/cgroup/systemd_internal.h"
@@ -15,6 +16,7 @@
 
 static const uint8_t *fed;
 static size_t fed_size;
+static uint32_t asked; /* the number of the last request */
 
 /* In the place of what they wrap (-Wl,--wrap): /proc/self/uid_map, and a netlink socket. */
 int __real_file_read_all(struct arena *arena, int dirfd, const char *path, size_t limit, char **out,
@@ -22,14 +24,12 @@ int __real_file_read_all(struct arena *arena, int dirfd, const char *path, size_
 int __wrap_file_read_all(struct arena *arena, int dirfd, const char *path, size_t limit, char **out,
 			 size_t *length);
 int __wrap_setns(int fd, int type);
-struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags);
-int __wrap_mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid);
-int __wrap_mnl_socket_setsockopt(const struct mnl_socket *nl, int type, void *buffer,
-				 socklen_t size);
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buffer, size_t size);
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buffer, size_t size);
-unsigned int __wrap_mnl_socket_get_portid(const struct mnl_socket *nl);
-int __wrap_mnl_socket_close(struct mnl_socket *nl);
+int __wrap_socket(int domain, int type, int protocol);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size);
+int __wrap_getsockname(int fd, struct sockaddr *address, socklen_t *size);
+ssize_t __wrap_send(int fd, const void *buffer, size_t size, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *datagram, int flags);
 
 int __wrap_file_read_all(struct arena *arena, int dirfd, const char *path, size_t limit, char **out,
 			 size_t *length)
@@ -47,69 +47,96 @@ int __wrap_setns(int fd, int type)
 	return 0;
 }
 
-struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags)
+int __wrap_socket(int domain, int type, int protocol)
 {
-	(void)bus;
-	(void)flags;
-	return (struct mnl_socket *)&fed;
-}
-
-int __wrap_mnl_socket_bind(struct mnl_socket *nl, unsigned int groups, pid_t pid)
-{
-	(void)nl;
-	(void)groups;
-	(void)pid;
-	return 0;
-}
-
-int __wrap_mnl_socket_setsockopt(const struct mnl_socket *nl, int type, void *buffer,
-				 socklen_t size)
-{
-	(void)nl;
+	(void)domain;
 	(void)type;
-	(void)buffer;
+	(void)protocol;
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+	(void)fd;
+	(void)level;
+	(void)name;
+	(void)value;
 	(void)size;
 	return 0;
 }
 
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *buffer, size_t size)
+int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size)
 {
-	(void)nl;
-	(void)buffer;
+	(void)fd;
+	(void)address;
+	(void)size;
+	return 0;
+}
+
+int __wrap_getsockname(int fd, struct sockaddr *address, socklen_t *size)
+{
+	(void)fd;
+	(void)address;
+	(void)size;
+	return 0;
+}
+
+/* What is sent is a message, the whole of it. */
+ssize_t __wrap_send(int fd, const void *buffer, size_t size, int flags)
+{
+	struct nlmsghdr header;
+
+	(void)fd;
+	(void)flags;
+	memcpy(&header, buffer, sizeof(header));
+	if (size != header.nlmsg_len || size % NLMSG_ALIGNTO != 0)
+		broken("a request has the length that it says", "(it does not)");
+	asked = header.nlmsg_seq;
 	return (ssize_t)size;
 }
 
-/* Two bytes of length before each datagram, of at most what the kernel's messages have. */
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buffer, size_t size)
+/* Inputs need not know the numbers of the requests: 0 stands for that of the last. */
+static void number(char *answer, size_t length)
 {
-	size_t length;
+	struct nlmsghdr header;
 
-	(void)nl;
+	for (size_t at = 0; at < length && length - at >= sizeof(header);
+	     at += NLMSG_ALIGN(header.nlmsg_len)) {
+		memcpy(&header, answer + at, sizeof(header));
+		if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > length - at)
+			return;
+		if (header.nlmsg_seq == 0)
+			header.nlmsg_seq = asked;
+		memcpy(answer + at, &header, sizeof(header));
+	}
+}
+
+/* Two bytes before each datagram: its length, of at most what the kernel's messages have; whether
+ * it was longer; whether somebody else sent it. */
+ssize_t __wrap_recvmsg(int fd, struct msghdr *datagram, int flags)
+{
+	size_t size = datagram->msg_iov->iov_len, head, length;
+
+	(void)fd;
+	(void)flags;
 	if (fed_size < 2) {
 		errno = ENOBUFS;
 		return -1;
 	}
-	length = (size_t)fed[0] | (size_t)fed[1] << 8;
+	head = (size_t)fed[0] | (size_t)fed[1] << 8;
 	fed += 2;
 	fed_size -= 2;
+	length = head & 0x3fff;
 	length = length < fed_size ? length : fed_size;
 	length = length < size ? length : size;
-	memcpy(buffer, fed, length);
+	memcpy(datagram->msg_iov->iov_base, fed, length);
 	fed += length;
 	fed_size -= length;
+	number(datagram->msg_iov->iov_base, length);
+	*(struct sockaddr_nl *)datagram->msg_name =
+	    (struct sockaddr_nl){.nl_family = AF_NETLINK, .nl_pid = head & 0x4000 ? 1 : 0};
+	datagram->msg_flags = head & 0x8000 ? MSG_TRUNC : 0;
 	return (ssize_t)length;
-}
-
-unsigned int __wrap_mnl_socket_get_portid(const struct mnl_socket *nl)
-{
-	(void)nl;
-	return 0;
-}
-
-int __wrap_mnl_socket_close(struct mnl_socket *nl)
-{
-	(void)nl;
-	return 0;
 }
 
 static void move_device(struct arena *arena)
