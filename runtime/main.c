@@ -335,10 +335,13 @@ static int runsafe(struct arena *arena, int argc, char **argv, struct error *err
 
 int main(int argc, char **argv)
 {
+	/* What does not fit goes out in parts; musl's own takes 1,000 bytes. */
+	static char output[64 * 1024];
 	struct arena arena = ARENA_INIT;
 	struct error err = ERROR_INIT;
 	int status;
 
+	(void)setvbuf(stdout, output, _IOFBF, sizeof(output));
 	if (open_standard_fds(&err) < 0) {
 		log_failure(err.text);
 		return 1;

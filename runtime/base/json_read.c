@@ -2,7 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -348,35 +349,37 @@ static int parse(struct json_reader *r, yajl_handle handle, const char *text, si
 			 json_place(r->arena, text, consumed), syntax_error_text(r->arena, handle));
 }
 
-/* yajl goes on with what its allocator returns without looking. */
-static void *yajl_malloc_(void *ctx, size_t size)
-{
-	void *memory = malloc(size);
+/* yajl's own memory is the arena's, too: it is wiped with that (sandbox/forget.c), and musl would
+ * map and unmap pages for each parse. How long a piece is stands before it, for realloc. */
+union yajl_piece {
+	size_t size;
+	max_align_t alignment;
+};
 
-	(void)ctx;
-	if (!memory)
+static void *yajl_malloc_(void *arena, size_t size)
+{
+	union yajl_piece *piece = NULL;
+
+	/* yajl goes on with what its allocator returns without looking. */
+	if (size > SIZE_MAX - sizeof(*piece))
 		abort();
-	return memory;
+	piece = arena_alloc(arena, sizeof(*piece) + size);
+	piece->size = size;
+	return piece + 1;
 }
 
-/* Wiped: what waits at a container's gate has a copy of this memory (sandbox/forget.c). */
-static void yajl_free_(void *ctx, void *memory)
+static void yajl_free_(void *arena, void *memory)
 {
-	(void)ctx;
-	if (memory)
-		explicit_bzero(memory, malloc_usable_size(memory));
-	free(memory);
+	(void)arena;
+	(void)memory;
 }
 
-static void *yajl_realloc_(void *ctx, void *old, size_t size)
+static void *yajl_realloc_(void *arena, void *old, size_t size)
 {
-	const size_t before = old ? malloc_usable_size(old) : 0;
-	void *memory = yajl_malloc_(ctx, size);
+	const size_t before = old ? ((union yajl_piece *)old - 1)->size : 0;
+	void *memory = yajl_malloc_(arena, size);
 
-	if (before)
-		memcpy(memory, old, before < size ? before : size);
-	yajl_free_(ctx, old);
-	return memory;
+	return before ? memcpy(memory, old, before < size ? before : size) : memory;
 }
 
 static bool is_blank(const char *text, size_t length)
@@ -391,7 +394,7 @@ static bool is_blank(const char *text, size_t length)
 int json_read_scanned(struct arena *arena, const char *label, const char *text, size_t length,
 		      const struct json_table *table, void *out, struct error *err)
 {
-	yajl_alloc_funcs memory = {yajl_malloc_, yajl_realloc_, yajl_free_, NULL};
+	yajl_alloc_funcs memory = {yajl_malloc_, yajl_realloc_, yajl_free_, arena};
 	struct json_reader r = {
 	    .arena = arena, .label = label, .err = err, .table = table, .out = out};
 	yajl_handle handle;

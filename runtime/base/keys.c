@@ -1,9 +1,9 @@
 #include "keys.h"
 
 #include <search.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "memory.h"
 
 struct key {
 	const void *bytes;
@@ -39,10 +39,8 @@ size_t *keys_at(struct arena *arena, struct keys *keys, const void *bytes, size_
 
 	*key = (struct key){.bytes = bytes, .length = length};
 	struct key **node = tsearch(key, &keys->root, compare);
-	if (!node) {
-		fputs("runsafe: out of memory\n", stderr);
-		exit(1);
-	}
+	if (!node)
+		memory_is_out();
 	return &(*node)->number;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/capability.h>
 
 #include "fd.h"
+#include "memory.h"
 #include "plan_internal.h"
 
 const char *const *plan_capabilities(void)
@@ -16,7 +17,10 @@ const char *const *plan_capabilities(void)
 
 	for (cap_value_t cap = 0; cap < cap_max_bits() && cap < 64; cap++) {
 		char *name = cap_to_name(cap);
-		if (!name || strncmp(name, "cap_", 4) != 0) {
+		/* It has no other reason. A list that is too short would be believed. */
+		if (!name)
+			memory_is_out();
+		if (strncmp(name, "cap_", 4) != 0) {
 			cap_free(name);
 			continue;
 		}
