@@ -179,6 +179,9 @@ static void add_hugetlb(struct reader *r, const char *name, struct cgroup_stats 
 	const char *dot = strchr(size, '.');
 	const char *events;
 
+	/* A failure keeps the name of the file, and the list of files is closed before it is told.
+	 */
+	name = arena_strdup(r->arena, name);
 	one.size = arena_strndup(r->arena, size, (size_t)(dot - size));
 	read_number(r, name, &one.usage);
 	events = read_text(r, arena_printf(r->arena, "hugetlb.%s.events", one.size));

@@ -17,7 +17,7 @@
 #include "kernel.h"
 #include "plan_internal.h"
 
-/* The sockets of engines: who can write to one is root on the host. Patterns of glob(7). */
+/* The sockets of engines: who can write to one is root on the host. */
 static const char *const engine_sockets[] = {
     "/run/docker.sock",
     "/run/containerd/containerd.sock",
@@ -29,12 +29,13 @@ static const char *const engine_sockets[] = {
     "/run/buildkit/buildkitd.sock",
     "/run/dockershim.sock",
     "/run/docker/containerd/containerd.sock",
-    "/run/user/*/docker.sock",
-    "/run/user/*/podman/podman.sock",
     "/var/run/docker.sock",
     "/var/run/containerd/containerd.sock",
     "/var/run/podman/podman.sock",
 };
+
+/* Those of users' engines, below "/run/user/UID". */
+static const char *const user_sockets[] = {"docker.sock", "podman/podman.sock"};
 
 static const char *const host_trees[] = {"/", "/proc", "/sys", "/dev"};
 
@@ -75,14 +76,15 @@ static bool is_or_contains(const struct stat *source, const char *path)
 	}
 	if (same(source, &st))
 		return true;
-	char *real = realpath(path, NULL);
-	if (!real)
+	char real[PATH_MAX];
+	if (!realpath(path, real))
 		return true;
 	char *slash = strrchr(real, '/');
 	*(slash == real ? slash + 1 : slash) = '\0';
-	int at = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	free(real);
-	return is_above(source, at);
+	/* Above "/" is nothing. */
+	if (strcmp(real, "/") == 0)
+		return stat(real, &st) < 0 || same(source, &st);
+	return is_above(source, open(real, O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 /* Distributions of Kubernetes keep theirs elsewhere (/run/k0s, /var/snap/microk8s): a socket that
@@ -109,29 +111,42 @@ static const char *named_as_engine(struct planner *p, int source, const struct s
 	return NULL;
 }
 
+static const char *find_users_socket(struct planner *p, const struct stat *source)
+{
+	const char *hit = NULL;
+	glob_t users = {0};
+
+	switch (glob("/run/user/*", GLOB_NOSORT, NULL, &users)) {
+	case 0:
+		break;
+	case GLOB_NOMATCH:
+		return NULL;
+	default:
+		return "(below /run/user, which can not be read)";
+	}
+	for (size_t n = 0; n < users.gl_pathc; n++) {
+		for (size_t i = 0; !hit && i < sizeof(user_sockets) / sizeof(user_sockets[0]);
+		     i++) {
+			const char *path =
+			    arena_printf(p->arena, "%s/%s", users.gl_pathv[n], user_sockets[i]);
+			if (is_or_contains(source, path))
+				hit = path;
+		}
+	}
+	globfree(&users);
+	return hit;
+}
+
 static const char *find_socket(struct planner *p, int fd, const struct stat *source)
 {
-	for (size_t i = 0; i < sizeof(engine_sockets) / sizeof(engine_sockets[0]); i++) {
-		const char *pattern = engine_sockets[i];
-		const char *hit = NULL;
-		glob_t found = {0};
+	const char *hit;
 
-		if (!strchr(pattern, '*')) {
-			if (is_or_contains(source, pattern))
-				return pattern;
-			continue;
-		}
-		if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
-			for (size_t n = 0; n < found.gl_pathc && !hit; n++) {
-				if (is_or_contains(source, found.gl_pathv[n]))
-					hit = arena_strdup(p->arena, found.gl_pathv[n]);
-			}
-		}
-		globfree(&found);
-		if (hit)
-			return hit;
+	for (size_t i = 0; i < sizeof(engine_sockets) / sizeof(engine_sockets[0]); i++) {
+		if (is_or_contains(source, engine_sockets[i]))
+			return engine_sockets[i];
 	}
-	return named_as_engine(p, fd, source);
+	hit = find_users_socket(p, source);
+	return hit ? hit : named_as_engine(p, fd, source);
 }
 
 static bool is_allowed(struct planner *p, const struct stat *source)
@@ -151,7 +166,9 @@ int plan_check_bind(struct planner *p, int source, const char *label, const char
 
 	if (fstat(source, &st) < 0 || fstatfs(source, &fs) < 0)
 		return error_errno(p->err, errno, "%s: looking at %s", label, text);
-	if (is_allowed(p, &st))
+	/* A file with bytes in it is no directory and no socket: engines bind three of them always.
+	 */
+	if (S_ISREG(st.st_mode) || is_allowed(p, &st))
 		return 0;
 	for (size_t i = 0; i < sizeof(host_trees) / sizeof(host_trees[0]); i++) {
 		if (is_or_contains(&st, host_trees[i]))

@@ -15,10 +15,37 @@ static const struct {
 	const char *name;
 	const char *target;
 } links[] = {
-    {"dev/fd", "/proc/self/fd"},       {"dev/stdin", "/proc/self/fd/0"},
-    {"dev/stdout", "/proc/self/fd/1"}, {"dev/stderr", "/proc/self/fd/2"},
-    {"dev/ptmx", "pts/ptmx"},
+    {"/dev/fd", "/proc/self/fd"},	{"/dev/stdin", "/proc/self/fd/0"},
+    {"/dev/stdout", "/proc/self/fd/1"}, {"/dev/stderr", "/proc/self/fd/2"},
+    {"/dev/ptmx", "pts/ptmx"},
 };
+
+/* The directory of the last node, kept open: the next is there, too, nearly always. */
+struct directory {
+	int fd;
+	const char *path; /* of that node */
+	size_t length;	  /* of its part in front of the last slash */
+};
+
+/* As path_open_parent(), but the descriptor stays in. */
+static int open_parent(struct child *child, struct directory *in, const char *path, char *name,
+		       size_t name_size)
+{
+	const char *slash = strrchr(path, '/');
+	const size_t length = slash ? (size_t)(slash - path) : 0;
+
+	if (in->fd >= 0 && length > 0 && length == in->length &&
+	    memcmp(path, in->path, length) == 0 && slash[1] && slash[1] != '.' &&
+	    strlen(slash + 1) < name_size) {
+		memcpy(name, slash + 1, strlen(slash + 1) + 1);
+		return 0;
+	}
+	fd_cleanup(&in->fd);
+	*in = (struct directory){.fd = path_open_parent(child->root, path, true, name, name_size),
+				 .path = path,
+				 .length = length};
+	return in->fd < 0 ? -1 : 0;
+}
 
 /* Whether something was mounted just there, as with `-v /dev/urandom:/dev/random`: it stays, and
  * neither mode nor owner of what may be the host's node are touched. */
@@ -63,40 +90,40 @@ static int take_device(const struct plan *plan, int parent, const char *name,
 	return fchmodat(plan->proc, path, d->mode & 07777, 0);
 }
 
-static int make_device(struct child *child, const struct plan_device *d, struct error *err)
+static int make_device(struct child *child, struct directory *in, const struct plan_device *d,
+		       struct error *err)
 {
 	char name[NAME_MAX + 1];
-	cleanup_fd int parent = path_open_parent(child->root, d->path, true, name, sizeof(name));
 
-	if (parent < 0)
+	if (open_parent(child, in, d->path, name, sizeof(name)) < 0)
 		return error_errno(err, errno, "the directory of %s", d->path);
-	if (mknodat(parent, name, d->mode, d->rdev) < 0) {
+	if (mknodat(in->fd, name, d->mode, d->rdev) < 0) {
 		int number = errno;
 
 		if (number == EEXIST && d->by_default && is_mounted_there(child, d))
 			return 0;
 		errno = number;
-		if (errno != EEXIST || take_device(child->plan, parent, name, d) < 0)
+		if (errno != EEXIST || take_device(child->plan, in->fd, name, d) < 0)
 			return error_errno(err, errno, "making %s", d->path);
 	}
-	if (fchownat(parent, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fchownat(in->fd, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_errno(err, errno, "giving %s to %u:%u", d->path, d->uid, d->gid);
 	return 0;
 }
 
-static int make_link(struct child *child, const char *path, const char *target, struct error *err)
+static int make_link(struct child *child, struct directory *in, const char *path,
+		     const char *target, struct error *err)
 {
 	char name[NAME_MAX + 1];
-	cleanup_fd int parent = path_open_parent(child->root, path, true, name, sizeof(name));
 
-	if (parent < 0)
-		return error_errno(err, errno, "the directory of /%s", path);
-	if (symlinkat(target, parent, name) < 0 && errno != EEXIST)
-		return error_errno(err, errno, "making the symlink /%s", path);
+	if (open_parent(child, in, path, name, sizeof(name)) < 0)
+		return error_errno(err, errno, "the directory of %s", path);
+	if (symlinkat(target, in->fd, name) < 0 && errno != EEXIST)
+		return error_errno(err, errno, "making the symlink %s", path);
 	return 0;
 }
 
-int step_devices(struct child *child, struct error *err)
+static int make_all(struct child *child, struct directory *in, struct error *err)
 {
 	const struct plan *plan = child->plan;
 
@@ -104,12 +131,22 @@ int step_devices(struct child *child, struct error *err)
 		const struct plan_device *d = &plan->devices[i];
 		if (d->tree >= 0 && d->by_default && is_mounted_there(child, d))
 			continue;
-		if ((d->tree >= 0 ? bind_device : make_device)(child, d, err) < 0)
+		if ((d->tree >= 0 ? bind_device(child, d, err) : make_device(child, in, d, err)) <
+		    0)
 			return -1;
 	}
 	for (size_t i = 0; plan->dev_links && i < sizeof(links) / sizeof(links[0]); i++) {
-		if (make_link(child, links[i].name, links[i].target, err) < 0)
+		if (make_link(child, in, links[i].name, links[i].target, err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+int step_devices(struct child *child, struct error *err)
+{
+	struct directory in = {.fd = -1};
+	int result = make_all(child, &in, err);
+
+	fd_cleanup(&in.fd);
+	return result;
 }

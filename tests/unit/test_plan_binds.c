@@ -144,7 +144,7 @@ static void a_users_socket_is_found_by_pattern(void **state)
 	mkdir("/run/user", 0755);
 	mkdir("/run/user/4711", 0700);
 	mkdir("/run/user/4711/podman", 0700);
-	close(creat("/run/user/4711/podman/podman.sock", 0600));
+	mknod("/run/user/4711/podman/podman.sock", S_IFSOCK | 0600, 0);
 	refused(t, "/run/user/4711/podman/podman.sock", "/run/user/4711/podman/podman.sock");
 	refused(t, "/run/user/4711", "/run/user/4711/podman/podman.sock");
 	refused(t, "/run/user", "podman.sock");
