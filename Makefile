@@ -27,6 +27,7 @@ LINK_HARDENING := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,-z,te
 	-Wl,--build-id=sha1
 # A sanitized build sets SANITIZE=1: no fortify, its own folder.
 ifeq ($(SANITIZE),1)
+LIBC := glibc
 BUILD := build-asan
 CFLAGS := -O1 -g -fno-omit-frame-pointer
 HARDENING := -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -37,54 +38,77 @@ RUNSAFE := runsafe
 endif
 # -DWITHOUT_PROTECTION=N takes protection number N out (tests/removal only).
 CPPFLAGS += -std=gnu17 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude $(EXTRA_CPPFLAGS)
-# Into the binary where there are archives of them (Debian has none of libmnl): each start looks up a
-# third of its symbols less. `make LIBS='-lseccomp -lcap -lyajl -lmnl'` links with what the system has.
-archive_or = $(if $(findstring /,$(shell $(CC) -print-file-name=$(1))),-l:$(1),$(2))
-LIBS := $(call archive_or,libseccomp.a,-lseccomp) $(call archive_or,libcap.a,-lcap) \
-	$(call archive_or,libyajl_s.a,-lyajl) -lmnl
+include mk/libc.mk
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
-ROOMS := base config policy plan sandbox container cgroup net commands
+ROOMS := base config policy plan sandbox container cgroup net commands $(filter musl,$(LIBC))
 sources = $(wildcard runtime/$(1)/*.c)
-objects = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 GENERATED := $(BUILD)/gen/profiles.c $(BUILD)/gen/seccomp_builtin.c $(BUILD)/gen/stub_image.c
 ARCHIVES := $(foreach room,$(ROOMS),$(BUILD)/lib$(room).a) $(BUILD)/libgen.a
+HOSTED_ARCHIVES := $(patsubst $(BUILD)/%,$(HOSTED)/%,$(filter-out %/libmusl.a,$(ARCHIVES)))
 
 .PHONY: all
 all: $(RUNSAFE)
 
 $(RUNSAFE): $(BUILD)/runtime/main.o $(ARCHIVES)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(HARDENING) $(LINK_HARDENING) -o $@ $< \
-		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(HARDENING) $(LINK_HARDENING) $(LINK_LIBC) -o $@ $(STARTFILES) $< \
+		-Wl,--start-group $(ARCHIVES) -Wl,--end-group $(LIBS) $(ENDFILES)
 
-define room_archive
-$(BUILD)/lib$(1).a: $(call objects,$(1))
+# Other flags, other objects: the makefiles say them; and another libc, which may have been installed
+# meanwhile.
+FLAGS_IN := Makefile mk/libc.mk $(BUILD)/libc.$(LIBC)
+$(BUILD)/libc.$(LIBC):
+	@mkdir -p $(BUILD) && rm -f $(BUILD)/libc.* && : >$@
+
+compile = $(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -c -o $@ $<
+
+# $(1): a folder for objects and archives; $(2): flags of its libc.
+define objects_in
+$(1)/%.o: %.c $(FLAGS_IN)
+	@mkdir -p $$(dir $$@)
+	$$(call say,CC,$$<)
+	$$(Q)$$(compile) $(2)
+
+$(1)/gen/%.o: $(BUILD)/gen/%.c $(FLAGS_IN)
+	@mkdir -p $$(dir $$@)
+	$$(call say,CC,$$<)
+	$$(Q)$$(compile) $(2)
+
+$(foreach room,$(sort musl $(ROOMS)),
+$(1)/lib$(room).a: $(patsubst %.c,$(1)/%.o,$(call sources,$(room)))
 	$$(call say,AR,$$@)
-	$$(Q)rm -f $$@ && $(AR) rcs $$@ $$^
-endef
-$(foreach room,$(ROOMS),$(eval $(call room_archive,$(room))))
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+)
 
-$(BUILD)/libgen.a: $(GENERATED:.c=.o)
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(1)/libgen.a: $(GENERATED:$(BUILD)/%.c=$(1)/%.o)
+	$$(call say,AR,$$@)
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
 
-# Other flags, other objects: the Makefile says them.
-$(BUILD)/%.o: %.c Makefile
-	@mkdir -p $(dir $@)
-	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -c -o $@ $<
+$(1)/libcgroup.a: $(1)/gen/systemd_image.o
 
-$(BUILD)/gen/%.o: $(BUILD)/gen/%.c Makefile
-	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -c -o $@ $<
-
-$(BUILD)/runtime/commands/version.o: CPPFLAGS += -DRUNSAFE_VERSION='"$(VERSION)"' \
+$(1)/runtime/commands/version.o: CPPFLAGS += -DRUNSAFE_VERSION='"$(VERSION)"' \
 	-DRUNSAFE_COMMIT='"$(COMMIT)"'
+$(1)/gen/seccomp_builtin.o: CPPFLAGS += -Iruntime/plan
+# Its loop is not to become a call of itself.
+$(1)/runtime/musl/memcpy.o: CPPFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns
+endef
+$(eval $(call objects_in,$(BUILD),$(COMPILE_LIBC)))
+ifneq ($(HOSTED),$(BUILD))
+$(eval $(call objects_in,$(HOSTED),))
+
+# For tools that know glibc only (valgrind).
+$(HOSTED)/runsafe: $(HOSTED)/runtime/main.o $(HOSTED_ARCHIVES)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(HARDENING) $(LINK_HARDENING) -o $@ $< \
+		-Wl,--start-group $(HOSTED_ARCHIVES) -Wl,--end-group $(HOSTED_LIBS)
+endif
+HOSTED_RUNSAFE := $(if $(filter $(BUILD),$(HOSTED)),$(RUNSAFE),$(HOSTED)/runsafe)
 
 include mk/generate.mk
+include mk/systemd.mk
 include mk/test.mk
 include mk/install.mk
 include mk/fuzz.mk

@@ -66,7 +66,8 @@ struct cgroup {
 	bool made;  /* this process made the directory: cgroup_remove() may take it away again */
 	size_t made_parents; /* how many of the path's directories above it were made as well */
 	struct cgroup_unit unit;
-	struct sd_manager *manager; /* systemd: connected from cgroup_create() to cgroup_enter() */
+	struct sd_manager *manager; /* systemd: connected from cgroup_create() to cgroup_enter(),
+				     * or cgroup_reach() to cgroup_attach() */
 };
 
 /*
@@ -98,12 +99,15 @@ int cgroup_enter(struct arena *arena, const struct cgroup_request *request, pid_
 		 struct cgroup *out, struct findings *findings, struct error *err);
 
 /*
- * exec: systemd puts a process into the unit's cgroup that dir is, or is below, which has that
- * path. For one who may not write the groups that both have above them: somebody in a login session
- * is not below the user's manager. Returns 0, or -1 with err set.
+ * exec: systemd puts a process into the unit's cgroup that cgroup->dir is, or is below, and that
+ * has that path. For one who may not write the groups that both have above them: somebody in a
+ * login session is not below the user's manager. cgroup_reach() connects before the process is
+ * there. Return 0, or -1 with err set.
  */
-int cgroup_attach(struct arena *arena, const struct cgroup_unit *unit, const char *path, int dir,
-		  pid_t pid, struct error *err);
+int cgroup_reach(struct arena *arena, const struct cgroup_unit *unit, struct cgroup *out,
+		 struct error *err);
+int cgroup_attach(struct arena *arena, const struct cgroup_unit *unit, const char *path,
+		  struct cgroup *cgroup, pid_t pid, struct error *err);
 
 /* The unit and the path that it will have ("" where only systemd knows); for the state, before the
  * unit is made. Returns 0, or -1 with err set. */

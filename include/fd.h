@@ -46,6 +46,10 @@ int folder_is_empty(int folder);
  * already; the kernel hands on as many as there is room for, and the others are closed. */
 void fd_take_sent(struct cmsghdr *message, int *fd);
 
+/* A file in memory (memfd_create(2)) that holds an ELF file, for fexecve(3): executable, sealed
+ * against changes. Returns the descriptor (O_CLOEXEC), or -1 with errno set. */
+int fd_of_program(const unsigned char *image, size_t size);
+
 /* Marks every descriptor from first up close-on-exec (close_range(2), CLOSE_RANGE_CLOEXEC).
  * Returns 0, or -1 with errno set. */
 int fd_cloexec_from(unsigned int first);

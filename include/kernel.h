@@ -30,9 +30,15 @@ int sys_map_ids(int fd, bool recursive, int user_namespace);
  * directory when it is not -1; *pidfd is filled when pidfd is not NULL. */
 pid_t sys_clone3(uint64_t flags, int cgroup, int *pidfd);
 
-/* Whether this process is in another user namespace than the host's first one. What can not be
- * looked at counts as that one, where the rules are stricter. */
+/* Whether this process is in another user namespace than the host's first one, now: the runtime of
+ * an ordinary user enters one on its way (rootless_begin()). What can not be looked at counts as
+ * that one, where the rules are stricter. */
 bool sys_in_user_namespace(void);
+
+/* Every signal does what it does by default, and none is blocked (signal(7)): for what is executed
+ * next, whose business are neither our handlers nor what our caller ignores. Returns 0, or -1 with
+ * errno set. */
+int sys_default_signals(void);
 
 /* pidfd_open(2) and pidfd_send_signal(2). */
 int sys_pidfd_open(pid_t pid);

@@ -17,30 +17,30 @@ fuzz: fuzz-build
 # Its own make, as it is another compiler; seccomp-build runs on the way and leaks on purpose.
 fuzz-build:
 	@tests/install-deps build fuzz
-	@ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory fuzz-programs CC=clang \
+	@ASAN_OPTIONS=detect_leaks=0 $(MAKE) --no-print-directory fuzz-programs CC=clang LIBC=glibc \
 		BUILD=$(FUZZ_BUILD) CFLAGS='$(FUZZ_FLAGS)' HARDENING= LINK_HARDENING=
 
 wrap = $(foreach name,$(1),-Wl,--wrap=$(name))
 FUZZ_WRAPS := $(call wrap,sys_clone_tree sys_set_attr)
-FUZZ_SHARED := $(BUILD)/tests/fuzz/place.o $(BUILD)/tests/fuzz/promises.o
-.SECONDARY: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.o) $(FUZZ_SHARED)
+FUZZ_SHARED := $(HOSTED)/tests/fuzz/place.o $(HOSTED)/tests/fuzz/promises.o
+.SECONDARY: $(FUZZ_TARGETS:%=$(HOSTED)/tests/fuzz/%.o) $(FUZZ_SHARED)
 fuzz-programs: $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 
 # Whether time grows with the input: an ordinary build, tests/fuzz/growth.c has the shapes.
 .PHONY: growth
 growth: $(BUILD)/growth
-$(BUILD)/growth: $(BUILD)/tests/fuzz/growth.o $(FUZZ_SHARED) $(ARCHIVES)
+$(BUILD)/growth: $(HOSTED)/tests/fuzz/growth.o $(FUZZ_SHARED) $(HOSTED_ARCHIVES)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(HARDENING) $(LINK_HARDENING) $(FUZZ_WRAPS) -o $@ $(filter %.o,$^) \
-		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(HOSTED_LIBS)
 
 # What a target takes the place of, to feed it: see the target.
 $(BUILD)/fuzz/fuzz_cgroup: FUZZ_WRAPS += $(call wrap,read cgroup_open)
 $(BUILD)/fuzz/fuzz_texts: FUZZ_WRAPS += $(call wrap,file_read_all setns \
 	socket setsockopt bind getsockname send recvmsg)
 
-$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_SHARED) $(ARCHIVES)
+$(BUILD)/fuzz/%: $(HOSTED)/tests/fuzz/%.o $(FUZZ_SHARED) $(HOSTED_ARCHIVES)
 	@mkdir -p $(dir $@)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(FUZZ_WRAPS) -o $@ $(filter %.o,$^) \
-		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(HOSTED_LIBS)

@@ -6,11 +6,11 @@
 # A file profiles/seccomp-allow-NAME.json is a group that a policy can let through by NAME.
 SECCOMP_TABLES := $(wildcard profiles/syscalls-*.tbl)
 SECCOMP_GROUPS := $(patsubst profiles/seccomp-allow-%.json,%,$(wildcard profiles/seccomp-allow-*.json))
-SECCOMP_BUILD_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/seccomp*.c))
+SECCOMP_BUILD_OBJECTS := $(patsubst %.c,$(HOSTED)/%.o,$(wildcard tools/seccomp*.c))
 
 $(SECCOMP_BUILD_OBJECTS): CPPFLAGS += -Itools
 
-$(BUILD)/seccomp-build: $(SECCOMP_BUILD_OBJECTS) $(BUILD)/libconfig.a $(BUILD)/libbase.a
+$(BUILD)/seccomp-build: $(SECCOMP_BUILD_OBJECTS) $(HOSTED)/libconfig.a $(HOSTED)/libbase.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(HARDENING) $(LINK_HARDENING) -o $@ $^ -lyajl
 
@@ -22,8 +22,6 @@ $(BUILD)/gen/seccomp_builtin.c: $(BUILD)/seccomp-build profiles/seccomp-default.
 		$(foreach t,$(SECCOMP_TABLES),--table $(patsubst profiles/syscalls-%.tbl,%,$(t))=$(t)) \
 		$(foreach g,$(SECCOMP_GROUPS),--group $(g)=profiles/seccomp-allow-$(g).json) \
 		profiles/seccomp-default.json $@
-
-$(BUILD)/gen/seccomp_builtin.o: CPPFLAGS += -Iruntime/plan
 # --- end of seccomp -------------------------------------------------------------------------
 
 # --- policies: profiles/NAME.json as text in the binary -------------------------------------------
@@ -34,6 +32,13 @@ $(BUILD)/gen/profiles.c: tools/embed.awk $(POLICIES)
 	$(call say,EMBED,$@)
 	$(Q)awk -f tools/embed.awk $(POLICIES) > $@.tmp && mv $@.tmp $@
 # --- end of policies -------------------------------------------------------------------------------
+
+# The file $< as an array of the name $(1), and its length as $(1)_size.
+as_bytes = { printf '\#include <stddef.h>\n\n'; \
+	printf 'extern const unsigned char $(1)[];\nextern const size_t $(1)_size;\n'; \
+	printf 'const unsigned char $(1)[] = {\n'; \
+	od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; \
+	printf '0};\nconst size_t $(1)_size = sizeof($(1)) - 1;\n'; } >$@.tmp && mv $@.tmp $@
 
 # --- the stub: runtime/stub as bytes in the binary. Where it has no code for the architecture it is
 # empty, and runsafe seals itself instead. -----------------------------------------------------------
@@ -49,9 +54,5 @@ $(BUILD)/gen/stub: runtime/stub/stub.c runtime/stub/stub.h runtime/sandbox/messa
 
 $(BUILD)/gen/stub_image.c: $(BUILD)/gen/stub
 	$(call say,EMBED,$@)
-	$(Q){ printf '#include "stub.h"\n\nconst unsigned char stub_image[] = {\n'; \
-		od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; \
-		printf '0};\nconst size_t stub_image_size = sizeof(stub_image) - 1;\n'; } >$@.tmp && mv $@.tmp $@
-
-$(BUILD)/gen/stub_image.o: CPPFLAGS += -Iruntime/stub
+	$(Q)$(call as_bytes,stub_image)
 # --- end of the stub --------------------------------------------------------------------------------

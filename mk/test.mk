@@ -9,13 +9,14 @@ K ?=
 # A unit test names the rooms it links in its first line: /* link: config base */. It gets these
 # archives and no others, which proves that the stages stay apart.
 rooms_of = $(shell sed -n '1s|^/\* link: *\([a-z ]*[a-z]\) *\*/.*|\1|p' $(1))
-archives_of = $(foreach room,$(call rooms_of,$(1)),$(BUILD)/lib$(room).a)
+archives_of = $(foreach room,$(call rooms_of,$(1)),$(HOSTED)/lib$(room).a)
 
 define unit_test
-$(BUILD)/tests/unit/$(1): $(BUILD)/tests/unit/$(1).o $(call archives_of,tests/unit/$(1).c)
+$(BUILD)/tests/unit/$(1): $(HOSTED)/tests/unit/$(1).o $(call archives_of,tests/unit/$(1).c)
+	@mkdir -p $$(dir $$@)
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CC) $$(CFLAGS) $$(HARDENING) $$(LINK_HARDENING) -o $$@ $$< \
-		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -lcmocka $$(LIBS)
+		-Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group -lcmocka $$(HOSTED_LIBS)
 endef
 $(foreach test,$(notdir $(UNIT_TESTS)),$(eval $(call unit_test,$(test))))
 
@@ -158,11 +159,11 @@ attacks: all probes
 check-binary: all
 	@CC='$(CC)' BUILD='$(BUILD)' RUNSAFE='$(RUNSAFE)' tests/binary/check $(BUILD)/results
 
-# Unit tests and commands under valgrind's memcheck; some minutes.
+# Unit tests and commands under valgrind's memcheck, which knows glibc's malloc only; some minutes.
 .PHONY: check-valgrind
-check-valgrind: all unit-tests
+check-valgrind: $(HOSTED_RUNSAFE) unit-tests
 	@tests/install-deps valgrind
-	@BUILD='$(BUILD)' RUNSAFE='$(RUNSAFE)' tests/valgrind/check $(BUILD)/results
+	@BUILD='$(BUILD)' RUNSAFE='$(HOSTED_RUNSAFE)' tests/valgrind/check $(BUILD)/results
 
 # Kills runsafe at each system call of each command with each bundle, and makes each call fail with
 # each errno.

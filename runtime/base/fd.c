@@ -7,10 +7,15 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U /* since Linux 6.3 */
+#endif
 
 void fd_cleanup(int *fd)
 {
@@ -130,6 +135,24 @@ int file_write_text(int dirfd, const char *path, const char *text)
 	return 0;
 }
 
+static int executable_memory(void)
+{
+	const unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("runsafe", flags | MFD_EXEC);
+
+	return fd < 0 && errno == EINVAL ? memfd_create("runsafe", flags) : fd;
+}
+
+int fd_of_program(const unsigned char *image, size_t size)
+{
+	cleanup_fd int fd = executable_memory();
+
+	if (fd < 0 || fd_write_all(fd, image, size) < 0 || fchmod(fd, 0555) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return -1;
+	return fd_take(&fd);
+}
+
 int fd_cloexec_from(unsigned int first)
 {
 	return close_range(first, UINT32_MAX, CLOSE_RANGE_CLOEXEC);
@@ -144,7 +167,7 @@ int open_checked_dir(const char *path, long magic, const char *file_system, stru
 		return error_errno(err, errno, "open %s", path);
 	if (fstatfs(fd, &fs) < 0)
 		return error_errno(err, errno, "statfs %s", path);
-	if (fs.f_type != magic)
+	if ((long)fs.f_type != magic)
 		return error_set(err, "%s: expected a mount of %s here, found another file system",
 				 path, file_system);
 	return fd_take(&fd);
@@ -167,14 +190,14 @@ void fd_take_sent(struct cmsghdr *message, int *fd)
 
 int folder_is_empty(int folder)
 {
-	_Alignas(struct dirent64) char entries[1024];
+	_Alignas(struct dirent) char entries[1024];
 	long n;
 
 	if (lseek(folder, 0, SEEK_SET) < 0)
 		return -1;
 	while ((n = syscall(SYS_getdents64, folder, entries, sizeof(entries))) > 0) {
 		for (long at = 0; at < n;) {
-			const struct dirent64 *entry = (const void *)(entries + at);
+			const struct dirent *entry = (const void *)(entries + at);
 
 			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 				return 0;

@@ -68,6 +68,29 @@ bool sys_in_user_namespace(void)
 	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != first;
 }
 
+int sys_default_signals(void)
+{
+	sigset_t none;
+
+	/* Not signal(3), which leaves out 32 and 33: a caller may ignore them, and glibc needs
+	 * them. */
+	struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		unsigned long mask;
+	} by_default = {0};
+
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (sig == SIGKILL || sig == SIGSTOP)
+			continue;
+		if (syscall(SYS_rt_sigaction, sig, &by_default, NULL, sizeof(by_default.mask)) < 0)
+			return -1;
+	}
+	sigemptyset(&none);
+	return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int sys_pidfd_open(pid_t pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0);

@@ -177,15 +177,23 @@ int cg_systemd_prepare(struct arena *arena, const struct cgroup_request *request
 	return out->manager ? 0 : -1;
 }
 
-int cgroup_attach(struct arena *arena, const struct cgroup_unit *unit, const char *path, int dir,
-		  pid_t pid, struct error *err)
+int cgroup_reach(struct arena *arena, const struct cgroup_unit *unit, struct cgroup *out,
+		 struct error *err)
 {
-	cleanup_manager struct sd_manager *manager = NULL;
+	out->manager = sd_manager_open(arena, unit->user_manager, err);
+	return out->manager ? 0 : -1;
+}
+
+int cgroup_attach(struct arena *arena, const struct cgroup_unit *unit, const char *path,
+		  struct cgroup *cgroup, pid_t pid, struct error *err)
+{
+	cleanup_manager struct sd_manager *manager = cgroup->manager;
 	char name[PATH_MAX];
 	const char *below;
 	ssize_t length =
-	    readlink(arena_printf(arena, "/proc/self/fd/%d", dir), name, sizeof(name) - 1);
+	    readlink(arena_printf(arena, "/proc/self/fd/%d", cgroup->dir), name, sizeof(name) - 1);
 
+	cgroup->manager = NULL;
 	if (length < 0)
 		return error_errno(err, errno, "looking up the path of cgroup %s", path);
 	name[length] = '\0';
@@ -193,8 +201,7 @@ int cgroup_attach(struct arena *arena, const struct cgroup_unit *unit, const cha
 	if (!below)
 		return error_set(err, "the cgroup %s is not at %s any more", name, path);
 	below += strlen(path);
-	manager = sd_manager_open(arena, unit->user_manager, err);
-	return manager ? sd_attach(manager, unit->name, *below ? below : "/", pid, err) : -1;
+	return sd_attach(manager, unit->name, *below ? below : "/", pid, err);
 }
 
 /* systemd sets all or none; what it refuses is undone in the files. */

@@ -4,7 +4,7 @@
 #define RUNSAFE_CGROUP_SYSTEMD_INTERNAL_H
 
 #include "cgroup_internal.h"
-#include "lists.h"
+#include "systemd_manager.h"
 
 /* systemd_unit.c: names. Pure. */
 
@@ -27,25 +27,6 @@ int sd_unit_choose(struct arena *arena, const char *cgroups_path, const char *id
 char *sd_slice_path(struct arena *arena, const char *slice, struct error *err);
 
 /* systemd_properties.c: what a unit is given. Pure. */
-
-struct sd_property {
-	const char *name;
-	const char *type; /* of D-Bus: b s i u x t y n q ay as au */
-	bool flag;
-	int64_t number; /* i x n */
-	uint64_t natural;
-	const char *text;
-	struct str_list list;
-	unsigned char *bytes; /* ay */
-	size_t n_bytes;
-	unsigned int since; /* first systemd that knows it; 0: all that we care for */
-};
-
-struct sd_properties {
-	struct arena *arena;
-	struct sd_property *items;
-	size_t n;
-};
 
 /* Adds a property, or replaces the one of that name; the rest is the caller's to fill. */
 struct sd_property *sd_property_add(struct sd_properties *list, const char *name, const char *type);
@@ -82,44 +63,5 @@ int cg_fill_unit(struct arena *arena, const struct cgroup_request *request,
  * with err set. */
 int sd_variant_parse(struct arena *arena, const char *text, const char *wanted,
 		     struct sd_property *out, struct error *err);
-
-/* systemd_bus.c: the manager at the other end. */
-
-struct sd_manager;
-
-/* Whether a runtime like this one belongs to a user's manager: an ordinary user, or root of a user
- * namespace that has no manager of its own. */
-bool sd_user_manager(void);
-
-/* Loads libsystemd and connects. NULL with err set. */
-struct sd_manager *sd_manager_open(struct arena *arena, bool user, struct error *err);
-void sd_manager_close(struct sd_manager *manager);
-#define cleanup_manager __attribute__((cleanup(sd_manager_cleanup)))
-void sd_manager_cleanup(struct sd_manager **manager);
-
-/* Makes and starts the unit and waits for its job. *exists says that the name is taken; *asked is
- * set once there may be a unit to take away. Returns 0, or -1 with err set. */
-int sd_start_unit(struct sd_manager *manager, const char *unit,
-		  const struct sd_properties *properties, bool *asked, bool *exists,
-		  struct error *err);
-
-/* Stops the unit and waits for the job's end; one that is not there is fine. */
-int sd_stop_unit(struct sd_manager *manager, const char *unit, int timeout_ms, struct error *err);
-
-/* Forgets a failure of the unit, and with it the unit; one that is not there is fine. */
-int sd_reset_failed(struct sd_manager *manager, const char *unit, struct error *err);
-
-/* Changes properties of a unit until the next boot, all or none; in force on return. */
-int sd_set_properties(struct sd_manager *manager, const char *unit,
-		      const struct sd_properties *properties, struct error *err);
-
-/* Puts a process into a unit's cgroup, below it where that says so ("/exec"). */
-int sd_attach(struct sd_manager *manager, const char *unit, const char *below, pid_t pid,
-	      struct error *err);
-
-/* A text property of the unit, like Description, the manager's arena's. NULL for a unit that is not
- * loaded, or with err set. */
-const char *sd_unit_text(struct sd_manager *manager, const char *unit, const char *property,
-			 struct error *err);
 
 #endif

@@ -2,10 +2,13 @@
 #include "exec.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fd.h"
+#include "kernel.h"
 #include "launch.h"
 #include "log.h"
 #include "process.h"
@@ -107,14 +110,35 @@ static int open_cgroup(struct launch *l, const struct exec_options *exec, struct
 	return l->cgroup.dir < 0 ? -1 : 0;
 }
 
-/* A user who is not below the own manager may not put a process there: systemd does it then. */
+/* Whether this user may clone into that cgroup; what else is in the way, the clone itself says. */
+static bool may_clone_into(int cgroup)
+{
+	const pid_t pid = sys_clone3(0, cgroup, NULL);
+
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0)
+		return errno != EACCES;
+	/* In a paused container it would not come to its end. */
+	(void)kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return true;
+}
+
+/*
+ * A user who is not below the own manager may not put a process there: systemd does it then. Who
+ * asks systemd is started before the clone: in a user namespace all that comes after it is in the
+ * container's pid namespace (sandbox_spawn()), where nobody shall see that one.
+ */
 static int spawn(struct launch *l, struct error *err)
 {
-	if (sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err) == 0)
-		return 0;
-	if (err->number != EACCES || !l->container.state.cgroup_unit.user_manager)
+	const struct cgroup_unit *unit = &l->container.state.cgroup_unit;
+
+	if (!unit->user_manager || l->cgroup.dir < 0 || may_clone_into(l->cgroup.dir))
+		return sandbox_spawn(&l->plan, l->cgroup.dir, &l->sandbox, err);
+	if (cgroup_reach(l->arena, unit, &l->cgroup, err) < 0)
 		return -1;
-	*err = (struct error)ERROR_INIT;
 	l->plan.late_cgroup = true;
 	return sandbox_spawn(&l->plan, -1, &l->sandbox, err);
 }
@@ -133,7 +157,7 @@ static int bring_to_gate(struct launch *l, struct error *err)
 			return -1;
 		if (event == SANDBOX_CGROUP &&
 		    (cgroup_attach(l->arena, &l->container.state.cgroup_unit,
-				   l->container.state.cgroup_path, l->cgroup.dir, l->sandbox.pid,
+				   l->container.state.cgroup_path, &l->cgroup, l->sandbox.pid,
 				   err) < 0 ||
 		     sandbox_continue(&l->sandbox, err) < 0))
 			return -1;

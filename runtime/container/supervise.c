@@ -40,7 +40,9 @@ static int watch_signals(struct error *err)
 	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGTRAP, SIGABRT};
 	sigset_t all;
 
-	sigfillset(&all);
+	/* Not sigfillset(3): each libc leaves those out that its threads use, musl also glibc's
+	 * SIGRTMIN. */
+	memset(&all, 0xff, sizeof(all));
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		sigdelset(&all, own[i]);
 	for (int sig = 1; sig < SIGRTMIN; sig++) {

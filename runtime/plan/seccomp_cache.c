@@ -22,7 +22,7 @@
 #include "seccomp_cache.h"
 
 #define FOLDER	       "@seccomp"   /* no container's id has an @ */
-#define MAX_FILE       (128u << 10) /* Docker's profile takes 16 KiB */
+#define MAX_FILE       (128u << 10) /* Docker's profile takes 8 KiB */
 #define MAX_KEPT       64 /* files: a host has few profiles, and who makes many gets no faster */
 #define MIN_FREE       (4u << 20) /* bytes */
 #define MIN_FREE_FILES 256

@@ -70,32 +70,6 @@ static _Noreturn void child_fail(int fd, const struct error *err)
 	_exit(err->exit_status ? err->exit_status : 1);
 }
 
-/* The runtime's own handlers and masks are not the workload's business. */
-static int reset_signals(struct error *err)
-{
-	sigset_t none;
-
-	/* Not signal(3), which leaves out 32 and 33: a caller may ignore them, and glibc needs
-	 * them. */
-	struct {
-		void *handler;
-		unsigned long flags;
-		void *restorer;
-		unsigned long mask;
-	} by_default = {0};
-
-	for (int sig = 1; sig < NSIG; sig++) {
-		if (sig == SIGKILL || sig == SIGSTOP)
-			continue;
-		if (syscall(SYS_rt_sigaction, sig, &by_default, NULL, sizeof(by_default.mask)) < 0)
-			return error_errno(err, errno, "resetting signal %d", sig);
-	}
-	sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
-		return error_errno(err, errno, "letting all signals through");
-	return 0;
-}
-
 /* What holds from the first moment on. */
 static int begin(struct error *err)
 {
@@ -106,8 +80,8 @@ static int begin(struct error *err)
 	 * the host's descriptors (ptrace(2), /proc/PID/fd): CVE-2016-9962. Until the exec. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return error_errno(err, errno, "closing itself to other processes (prctl)");
-	if (reset_signals(err) < 0)
-		return -1;
+	if (sys_default_signals() < 0)
+		return error_errno(err, errno, "resetting the signals");
 	umask(0);
 	return 0;
 }

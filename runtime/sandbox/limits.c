@@ -50,7 +50,7 @@ int step_rlimits(struct child *child, struct error *err)
 
 	for (size_t i = 0; i < plan->n_rlimits; i++) {
 		const struct plan_rlimit *r = &plan->rlimits[i];
-		if (setrlimit((__rlimit_resource_t)r->resource, &r->limit) < 0)
+		if (setrlimit(r->resource, &r->limit) < 0)
 			return error_errno(
 			    err, errno,
 			    "setting %s to soft %llu, hard %llu (raising a hard limit "

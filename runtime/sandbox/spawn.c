@@ -129,7 +129,7 @@ static int raise_limits(const struct plan *plan, pid_t pid, struct error *err)
 {
 	for (size_t i = 0; i < plan->n_rlimits; i++) {
 		const struct plan_rlimit *r = &plan->rlimits[i];
-		const __rlimit_resource_t resource = (__rlimit_resource_t)r->resource;
+		const int resource = r->resource;
 		struct rlimit now;
 
 		/* The child still has ours. */

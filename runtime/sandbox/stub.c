@@ -3,27 +3,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../stub/stub.h"
 #include "fd.h"
 #include "sandbox_internal.h"
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10U /* since Linux 6.3 */
-#endif
-
 _Static_assert((int)STUB_WORDS == PLAN_STUB_WORDS, "the plan makes room for the stub's arguments");
-
-static int executable_memory(void)
-{
-	const unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	int fd = memfd_create("runsafe", flags | MFD_EXEC);
-
-	return fd < 0 && errno == EINVAL ? memfd_create("runsafe", flags) : fd;
-}
 
 int sandbox_make_stub(struct plan *plan)
 {
@@ -31,12 +17,8 @@ int sandbox_make_stub(struct plan *plan)
 		errno = ENOSYS;
 		return -1;
 	}
-	cleanup_fd int fd = executable_memory();
-	if (fd < 0 || fd_write_all(fd, stub_image, stub_image_size) < 0 || fchmod(fd, 0555) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-		return -1;
-	plan->stub = fd_take(&fd);
-	return 0;
+	plan->stub = fd_of_program(stub_image, stub_image_size);
+	return plan->stub < 0 ? -1 : 0;
 }
 
 int stub_execute(struct child *child)

@@ -220,7 +220,9 @@ def test_each_standard_path_is(runtime, image, canary, kind):
             bad.append(f"/{name}: on the host, {touched}")
         if opened:
             bad.append(f"/{name}: opened by the runtime")
-        if runtime.ours and done.status:
+        if kind == "a symlink to /proc/self/exe" and "Usage: runsafe" in done.err:
+            runtime.log.unlink(missing_ok=True)  # it was the container's program, and no shell
+        elif runtime.ours and done.status:
             in_plain_words(runtime, done)
             refused.append(f"{name}: {done.err.strip()}")
     if os.environ.get("RUNSAFE_SAY"):

@@ -1,6 +1,8 @@
 """What a policy changes and refuses under Podman, how it is chosen and relaxed, and what Podman
 makes of our words. The rows of docs/podman.md."""
 
+import socket
+
 import pytest
 
 import podman as podman_module
@@ -140,7 +142,9 @@ def test_a_policy_of_its_own_name_lasts(podman):
 def test_what_would_reach_the_host_is_refused_with_what_allows_it(go, option, words):
     if "podman.sock" in option:
         run("mkdir", "-p", "/run/podman")
-        run("touch", "/run/podman/podman.sock")
+        run("rm", "-f", "/run/podman/podman.sock")
+        with socket.socket(socket.AF_UNIX) as engine:
+            engine.bind("/run/podman/podman.sock")
     done = go(option, check=126)
     assert words in done.err and done.err.startswith("Error: OCI runtime error: runsafe: "), done
 

@@ -53,6 +53,8 @@ def drive_limits(podman, runtime):
     assert limits(group, runtime) == [str(64 << 20), "0", "50000 100000", "50"]
     stats = json.loads(podman("stats", "--no-stream", "--format=json", "c").out)[0]
     assert stats["mem_usage"].endswith(" / 67.11MB") and int(stats["pids"]) >= 1
+    # An ordinary user in a session of his own may not put a process there: systemd does.
+    assert podman("exec", "c", "cat", "/proc/self/cgroup").out.startswith("0::/")
     podman("pause", "c")
     assert "frozen 1" in value(group, "cgroup.events")
     podman("unpause", "c")

@@ -31,8 +31,9 @@ import configs
 import ground
 import ways
 
-# What the kernel never refuses; glibc has no way to say that it did.
-CAN_NOT_FAIL = {"getuid", "geteuid", "getgid", "getegid", "getpid", "getppid", "gettid", "umask",
+# What the kernel never refuses; a C library has no way to say that it did (arch_prctl and
+# set_tid_address: at a program's start).
+CAN_NOT_FAIL = {"arch_prctl", "set_tid_address", "getuid", "geteuid", "getgid", "getegid", "getpid", "getppid", "gettid", "umask",
                 "exit", "exit_group", "rt_sigreturn", "brk"}
 ANY = "EPERM ENOMEM EIO EACCES ENOSYS EINTR".split()
 MAKES_DESCRIPTOR = re.compile(r"^(open|socket|pipe|memfd|accept|dup|epoll_create|fs|pidfd|clone|"
@@ -227,10 +228,13 @@ def all_tasks(found, quick):
 
 
 def exempted(task, kind, seen, runtime, found):
-    """The reason, or None. The loader is done when it takes the list of libraries away."""
+    """The reason, or None. The loader, where there is one, is done when it takes the list of
+    libraries away."""
     if not task or kind not in (ways.LESS, ways.LEFT, ways.OTHER):
         return None
-    loader = next((c for p, c, name, _ in found[task.way] if p == 0 and name == "munmap"), 0)
+    calls = [call for call in found[task.way] if call[0] == 0]
+    loaded = any("/ld.so" in path for _, _, _, path in calls)
+    loader = next((c for _, c, name, _ in calls if loaded and name == "munmap"), 0)
     return next((reason for reason, holds in EXEMPTIONS.items()
                  if holds(task, seen, runtime, loader)), None)
 

@@ -88,7 +88,7 @@ def test_the_workload_is_pid_1_of_a_new_pid_namespace(oci, plain):
 
 
 def test_lo_is_up_in_a_new_network_namespace(oci, plain):
-    """libmnl brings up lo: an address, the flag, and a connection."""
+    """runsafe brings up lo: an address, the flag, and a connection."""
     result = oci.sh(plain, "ip addr show lo; ping -c 1 -W 5 127.0.0.1")
     assert "LOOPBACK,UP" in result.out
     assert "127.0.0.1/8" in result.out

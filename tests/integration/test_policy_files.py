@@ -3,6 +3,7 @@ devices, and what the rootfs knows of the workload."""
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -245,8 +246,9 @@ def test_row_dev_shm_and_single_devices_are_fine(hardened, bare, source):
 
 def with_sockets(program, bundle, socket):
     """run where the host's /run has an engine's socket."""
-    script = (f'mount -t tmpfs tmpfs /run && mkdir -p {os.path.dirname(socket)} && : >{socket} && '
-              'exec "$@"')
+    listen = f"import socket; socket.socket(socket.AF_UNIX).bind('{socket}')"
+    script = (f"mount -t tmpfs tmpfs /run && mkdir -p {os.path.dirname(socket)} && "
+              f'{sys.executable} -c "{listen}" && exec "$@"')
     command = program.command("run", "-b", bundle.sh("true").path, program.id())
     return subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script,
                            "sh", *command], capture_output=True, text=True, check=False,

@@ -581,8 +581,106 @@ def test_the_library_is_needed_only_when_it_is_asked_for(runsafe, systemd, bundl
     assert done.returncode == 1 and "libsystemd" in done.stderr and "cgroupfs" in done.stderr
     systemd.log.unlink()
     subprocess.run([*words, *runsafe.command("run", "-b", bundle.path, runsafe.id())], check=True)
+    # ldd fails for a static program.
     assert "libsystemd" not in subprocess.run(["ldd", harness.RUNSAFE], capture_output=True,
-                                              text=True, check=True).stdout
+                                              text=True, check=False).stdout
+
+
+def loader():
+    """What the helper for systemd is started by, and runsafe itself is not."""
+    elf = pathlib.Path(harness.RUNSAFE).read_bytes()
+    at, size, n = (int.from_bytes(elf[i:i + 8 if i == 32 else i + 2], "little")
+                   for i in (32, 54, 56))
+    if any(elf[i] == 3 for i in range(at, at + n * size, size)):  # PT_INTERP
+        pytest.skip("this runsafe is no static program")
+    return next(pathlib.Path("/lib64").glob("ld-linux*.so.*")).resolve()
+
+
+def test_without_a_c_library_for_the_helper_all_but_the_driver_works(runsafe, systemd, bundle):
+    words = without(loader())
+    name = systemd.id()
+    done = subprocess.run([*words, *systemd.command("create", "-b", bundle.path, name)],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "glibc" in done.stderr and "cgroupfs" in done.stderr
+    assert systemd.ids() == []
+    systemd.log.unlink()
+    bundle.args("/bin/true")
+    subprocess.run([*words, *runsafe.command("run", "-b", bundle.path, runsafe.id())], check=True)
+
+
+# --- the helper that talks to systemd (runtime/systemd)
+
+def helpers():
+    """Their pids, but for those that have ended: one without its runtime comes to us."""
+    found = []
+    for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
+        try:
+            if comm.read_text().strip() == "runsafe-systemd":
+                found.append(int(comm.parent.name))
+        except OSError:
+            pass
+    return [pid for pid in found if not harness.is_zombie(pid)]
+
+
+@pytest.fixture
+def waiting(systemd, bundle):
+    """A create whose helper waits for a bus that does not answer."""
+    daemon = int(show("dbus.service", "MainPID")["MainPID"])
+    assert helpers() == []
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        create = systemd.start_process("create", "-b", bundle.path, systemd.id(),
+                                       start_new_session=True)
+        assert wait_for(helpers)
+        yield create, lambda: os.kill(daemon, signal.SIGCONT)
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+        create.kill()
+        create.communicate()
+        systemd.log.unlink(missing_ok=True)
+
+
+def test_a_helper_that_is_killed_is_an_error_and_nothing_is_left(systemd, waiting):
+    create, go_on = waiting
+    # It has what it is asked for once the container's process is there.
+    assert wait_for(lambda: len(harness.children()) == 3)
+    time.sleep(0.5)
+    os.kill(helpers()[0], signal.SIGKILL)
+    go_on()
+    assert "killed by signal 9" in create.communicate(timeout=60)[1] and create.returncode == 1
+    assert systemd.ids() == [] and helpers() == []
+
+
+def test_the_helper_ends_with_a_runtime_that_is_killed(waiting):
+    create, _ = waiting
+    create.kill()
+    assert wait_for(lambda: helpers() == [], 5)
+
+
+def test_the_end_of_the_terminal_is_not_the_helpers(systemd, waiting):
+    """^C reaches the whole foreground group; what was made is taken away, which takes systemd."""
+    create, go_on = waiting
+    assert wait_for(lambda: len(harness.children()) == 3)
+    os.killpg(create.pid, signal.SIGINT)
+    time.sleep(0.5)
+    assert create.poll() is None and len(helpers()) == 1
+    go_on()
+    assert "interrupted by signal 2" in create.communicate(timeout=60)[1]
+    assert create.returncode == 1
+    assert systemd.ids() == [] and helpers() == []
+    assert f"runsafe-{systemd.prefix}" not in systemctl("list-units", "--all")
+
+
+def test_the_container_gets_nothing_of_the_helper(systemd, runsafe, bundle):
+    """Its socket, or that of the bus: neither while it waits to be started nor later."""
+    kinds = []
+    for other in runsafe, systemd:
+        name = other.create(bundle.args("/bin/sleep", "1000"))
+        files = pathlib.Path("/proc") / str(other.state(name)["pid"]) / "fd"
+        kinds.append(sorted(os.readlink(fd).split(":")[0].split("/")[0] for fd in files.iterdir()))
+        other.start(name)
+        assert wait_for(lambda: {fd.name for fd in files.iterdir()} == {"0", "1", "2"})
+    assert kinds[0] == kinds[1] and helpers() == []
 
 
 def test_without_the_bus_systemd_is_reached_by_its_own_socket(systemd, bundle):

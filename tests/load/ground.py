@@ -27,6 +27,9 @@ OBJECTS = {"task_struct": 1, "signal_cache": 1, "mm_struct": 1, "nsproxy": 1, "n
 # times as much, be it only its empty cgroup. Others' processes move the rest of kernel_memory() more
 # than that, and of ours all are counted.
 KEPT_KIB, KEPT_IN = 2.0, ("SUnreclaim", "Percpu")
+# The stack of a task, which is VmallocUsed as well. Those of the kernel's own workers come and go
+# also on a machine of ours.
+STACK_KIB = 16
 
 libc = ctypes.CDLL(None, use_errno=True)
 BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
@@ -125,8 +128,12 @@ def objects():
 def kernel_memory():
     """KiB that the kernel holds and can not give back when asked."""
     values = dict(re.findall(r"^(\w+): +(\d+)", pathlib.Path("/proc/meminfo").read_text(), re.M))
-    return {name: int(values.get(name, 0))
+    kept = {name: int(values.get(name, 0))
             for name in ("SUnreclaim", "KernelStack", "PageTables", "Percpu", "VmallocUsed")}
+    stacks = STACK_KIB * sum(is_kernels(p) for p in os.listdir("/proc") if p.isdigit())
+    for name in ("KernelStack", "VmallocUsed"):
+        kept[name] -= stacks
+    return kept
 
 
 def settle():

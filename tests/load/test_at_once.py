@@ -42,6 +42,12 @@ def test_a_thousand_containers_live_side_by_side(load, size, figure):
 
 
 def calls_of_all(load):
+    """The fewest of three: on a busy machine a command that waits looks more often."""
+    rounds = [calls_of_one(load) for _ in range(3)]
+    return {name: min(one[name] for one in rounds) for name in rounds[0]}
+
+
+def calls_of_one(load):
     made = {"create": load.calls("create", "-b", load.bundle.path, "counted")}
     made["state"] = load.calls("state", "counted")
     load.one("start", "counted")

@@ -1,6 +1,6 @@
 /* libsystemd is loaded when the driver is asked for and not before: a host without systemd has
  * none. */
-#include "systemd_library.h"
+#include "library.h"
 
 #include <dlfcn.h>
 #include <string.h>

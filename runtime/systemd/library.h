@@ -1,6 +1,6 @@
 /* What is used of libsystemd (sd-bus(3)), declared here so that its headers are not needed. */
-#ifndef RUNSAFE_CGROUP_SYSTEMD_LIBRARY_H
-#define RUNSAFE_CGROUP_SYSTEMD_LIBRARY_H
+#ifndef RUNSAFE_SYSTEMD_LIBRARY_H
+#define RUNSAFE_SYSTEMD_LIBRARY_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,15 +1,12 @@
 /* The manager over D-Bus, through libsystemd. */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "fd.h"
-#include "systemd_internal.h"
-#include "systemd_library.h"
+#include "../cgroup/systemd_manager.h"
+#include "library.h"
 
 #define SERVICE	  "org.freedesktop.systemd1"
 #define PATH	  "/org/freedesktop/systemd1"
@@ -29,41 +26,12 @@ struct sd_manager {
 	char *job_result; /* "done"; NULL: it goes on */
 };
 
-/* The id outside of this user namespace; the id itself outside of any. */
-static unsigned long outer_uid(struct arena *arena, unsigned long uid)
+static long long now_ms(void)
 {
-	char *text, *at;
+	struct timespec now;
 
-	if (file_read_all(arena, AT_FDCWD, "/proc/self/uid_map", 65536, &text, NULL) < 0)
-		return uid;
-	for (at = text; *at;) {
-		unsigned long inside = strtoul(at, &at, 10), outside = strtoul(at, &at, 10);
-		unsigned long size = strtoul(at, &at, 10);
-
-		at += strspn(at, " \n");
-		if (uid >= inside && uid - inside < size)
-			return outside + uid - inside;
-	}
-	return uid;
-}
-
-bool sd_user_manager(void)
-{
-	struct arena arena = ARENA_INIT;
-	struct stat own, first;
-	bool nested;
-
-	if (geteuid() != 0)
-		return true;
-	/* All ids mapped onto themselves is the initial namespace (as in container/launch.c). */
-	nested = outer_uid(&arena, 4294967294u) != 4294967294u || outer_uid(&arena, 0) != 0;
-	arena_free(&arena);
-	if (!nested)
-		return false;
-	/* Root of a system container has a manager of its own as process 1; in a namespace that
-	 * Podman made, process 1 is the host's. */
-	return stat("/proc/self/ns/user", &own) < 0 || stat("/proc/1/ns/user", &first) < 0 ||
-	       own.st_ino != first.st_ino;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static int open_address(struct sd_manager *m, const char *address, bool client)
@@ -94,7 +62,7 @@ static const char *user_address(struct arena *arena)
 		return address;
 	/* Shims call delete with an empty environment. */
 	if (!dir || !*dir)
-		dir = arena_printf(arena, "/run/user/%lu", outer_uid(arena, geteuid()));
+		dir = arena_printf(arena, "/run/user/%lu", sd_outer_uid(arena, geteuid()));
 	return arena_printf(arena, "unix:path=%s/bus", dir);
 }
 
@@ -302,13 +270,13 @@ static int wait_for_job(struct call *c, const char *what, const char *unit, int 
 			struct error *err)
 {
 	struct sd_manager *m = c->manager;
-	long long end = cg_now() + timeout_ms;
+	long long end = now_ms() + timeout_ms;
 	int result;
 
 	m->job_result = NULL;
 	result = sd.read(c->reply, "o", &m->job);
 	while (result >= 0 && !m->job_result) {
-		long long left = end - cg_now();
+		long long left = end - now_ms();
 
 		result = sd.process(m->bus, NULL);
 		if (result != 0)
