@@ -1,6 +1,6 @@
 /*
  * System call filters as BPF programs (seccomp(2)). Compiled before a child exists: our own
- * profile when runsafe is built, config.json's by libseccomp. The sandbox only loads them.
+ * profile when runsafe is built, config.json's at create. The sandbox only loads them.
  */
 #ifndef RUNSAFE_SECCOMP_H
 #define RUNSAFE_SECCOMP_H
@@ -36,10 +36,10 @@ int seccomp_builtin(const struct str_list *allow, struct seccomp_program *out, s
 const char *const *seccomp_builtin_groups(void);
 
 /*
- * Compiles linux.seccomp with libseccomp as a binary tree. Names that libseccomp does not know are
- * looked up in our own number table; what is not there either, and architectures that this machine
- * does not have, are findings (FINDING_NOTE) and no failures. Under a default action of
- * SCMP_ACT_ERRNO, native calls newer than all that the profile names answer ENOSYS, so that libc
+ * Compiles linux.seccomp (plan/seccomp_calls.h says how rules are read). Names that libseccomp does
+ * not know are looked up in our own number table; what is not there either, and architectures that
+ * this machine does not have, are findings (FINDING_NOTE) and no failures. Under a default action
+ * of SCMP_ACT_ERRNO, native calls newer than all that the profile names answer ENOSYS, so that libc
  * falls back (as runc has it). Several conditions on one argument in one rule are alternatives (as
  * runc has it too). A rule with SCMP_ACT_NOTIFY puts SECCOMP_FILTER_FLAG_NEW_LISTENER into flags
  * (config_read() wants listenerPath then). SECCOMP_FILTER_FLAG_TSYNC and, without a listener,

@@ -7,10 +7,12 @@
 SECCOMP_TABLES := $(wildcard profiles/syscalls-*.tbl)
 SECCOMP_GROUPS := $(patsubst profiles/seccomp-allow-%.json,%,$(wildcard profiles/seccomp-allow-*.json))
 SECCOMP_BUILD_OBJECTS := $(patsubst %.c,$(HOSTED)/%.o,$(wildcard tools/seccomp*.c))
+# What runsafe itself has, too.
+SECCOMP_SHARED := $(HOSTED)/runtime/plan/seccomp_tree.o $(HOSTED)/runtime/plan/seccomp_write.o
 
 $(SECCOMP_BUILD_OBJECTS): CPPFLAGS += -Itools
 
-$(BUILD)/seccomp-build: $(SECCOMP_BUILD_OBJECTS) $(HOSTED)/libconfig.a $(HOSTED)/libbase.a
+$(BUILD)/seccomp-build: $(SECCOMP_BUILD_OBJECTS) $(SECCOMP_SHARED) $(HOSTED)/libconfig.a $(HOSTED)/libbase.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(HARDENING) $(LINK_HARDENING) -o $@ $^ -lyajl
 

@@ -175,7 +175,7 @@ static int write_machine(struct build *b, size_t table, FILE *out, struct error 
 				return error_wrap(err, "group %s", b->groups[g].name);
 		if (calls_add(&b->arena, b->profile, &b->tables[table], &calls, err) < 0)
 			return error_wrap(err, "%s", b->path);
-		if (program_build(&calls, b->tables[table].arch, &program, err) < 0)
+		if (program_build(&b->arena, &calls, b->tables[table].arch, &program, err) < 0)
 			return -1;
 		write_program(out, machine, c, &program);
 		lengths[c] = program.length;

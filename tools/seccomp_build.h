@@ -1,6 +1,6 @@
 /*
  * From a seccomp profile in the OCI form to BPF, when runsafe is built. Three steps: the rules of
- * each system call by number (seccomp_rules.c), a program of them (seccomp_tree.c), C text
+ * each system call by number (seccomp_rules.c), a program of them (seccomp_program.c), C text
  * (seccomp-build.c).
  *
  * How the rules of one call are read: those with arguments in the order of the file, the first
@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../runtime/plan/seccomp_tree.h"
 #include "arena.h"
 #include "config.h"
 #include "error.h"
@@ -24,19 +25,6 @@ struct number_table {
 	const char *label; /* file name */
 	uint32_t arch;	   /* AUDIT_ARCH_* */
 	const char *names[MAX_NUMBER];
-};
-
-struct call_rule {
-	const struct config_seccomp_arg *args;
-	size_t n_args;
-	uint32_t answer; /* SECCOMP_RET_* with its data */
-};
-
-struct call {
-	struct call_rule *rules; /* those with arguments */
-	size_t n_rules;
-	bool decided; /* otherwise was set by a rule, not by the default action */
-	uint32_t otherwise;
 };
 
 struct calls {
@@ -61,15 +49,13 @@ int calls_begin(const struct config_seccomp *profile, struct calls *out, struct 
 int calls_add(struct arena *arena, const struct config_seccomp *profile,
 	      const struct number_table *numbers, struct calls *out, struct error *err);
 
-/* Whether both answer alike for all arguments (compared as written). */
-bool call_same(const struct call *a, const struct call *b);
-
 struct program {
 	struct sock_filter code[BPF_MAXINSNS];
 	size_t length;
 };
 
 /* Makes the program. Returns 0, or -1 with err set when it is too long for the kernel. */
-int program_build(const struct calls *calls, uint32_t arch, struct program *out, struct error *err);
+int program_build(struct arena *arena, const struct calls *calls, uint32_t arch,
+		  struct program *out, struct error *err);
 
 #endif

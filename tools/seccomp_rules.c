@@ -107,14 +107,6 @@ static int args_check(const struct config_seccomp_rule *rule, struct error *err)
 	return 0;
 }
 
-static void call_add_rule(struct arena *arena, struct call *call,
-			  const struct config_seccomp_rule *rule, uint32_t answer)
-{
-	call->rules = arena_grow(arena, call->rules, call->n_rules, sizeof(*call->rules));
-	call->rules[call->n_rules++] =
-	    (struct call_rule){.args = rule->args, .n_args = rule->n_args, .answer = answer};
-}
-
 /* Gives a rule to the call of that name. earlier: the calls decided before this profile. */
 static int name_add(struct arena *arena, const char *name, const struct config_seccomp_rule *rule,
 		    uint32_t answer, const struct number_table *numbers, const bool *earlier,
@@ -126,7 +118,7 @@ static int name_add(struct arena *arena, const char *name, const struct config_s
 		if (!numbers->names[i] || strcmp(numbers->names[i], name) != 0 || earlier[i])
 			continue;
 		if (rule->n_args > 0) {
-			call_add_rule(arena, call, rule, answer);
+			call_add_rule(arena, call, rule->args, rule->n_args, answer);
 			continue;
 		}
 		if (call->decided)
@@ -157,26 +149,4 @@ int calls_add(struct arena *arena, const struct config_seccomp *profile,
 				return error_wrap(err, "syscalls[%zu]", i);
 	}
 	return 0;
-}
-
-static bool arg_same(const struct config_seccomp_arg *a, const struct config_seccomp_arg *b)
-{
-	return a->index == b->index && a->value == b->value && a->value_two == b->value_two &&
-	       strcmp(a->op, b->op) == 0;
-}
-
-bool call_same(const struct call *a, const struct call *b)
-{
-	if (a->otherwise != b->otherwise || a->n_rules != b->n_rules)
-		return false;
-	for (size_t i = 0; i < a->n_rules; i++) {
-		const struct call_rule *x = &a->rules[i], *y = &b->rules[i];
-
-		if (x->answer != y->answer || x->n_args != y->n_args)
-			return false;
-		for (size_t j = 0; j < x->n_args; j++)
-			if (!arg_same(&x->args[j], &y->args[j]))
-				return false;
-	}
-	return true;
 }

@@ -138,7 +138,7 @@ def test_the_second_start_and_exec_have_the_very_same_filter(runsafe, engine, ke
     executed = int((program.folder / "pid").read_text())
     assert filters(executed) == expected
     assert kept.program in expected
-    assert len(kept.program) > 8000
+    assert 100 < len(kept.program) / 8 < 700  # of the 1244 that libseccomp makes
     assert kept.file.stat().st_ino == written
     os.kill(executed, 9)
     os.waitpid(executed, 0)  # the container's pid namespace waits for that
@@ -253,7 +253,7 @@ def test_another_build_compiles_anew(oci, engine, answer, kept, probe, folder):
     answer()
     data = kept.forge().read_bytes()
     key = json.JSONDecoder().raw_decode(data[HEAD.size:].decode("latin-1"))[0]
-    assert len(key["builds"]) > 2 and key["seccomp"]["syscalls"][0]["names"] == ["userfaultfd"]
+    assert key["builds"] and key["seccomp"]["syscalls"][0]["names"] == ["userfaultfd"]
     other = folder / "other" / "runsafe"
     other.parent.mkdir()
     program = pathlib.Path(harness.RUNSAFE).read_bytes()

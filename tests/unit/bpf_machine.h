@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,13 +36,49 @@ static inline bool bpf_jumps(const struct sock_filter *in, uint32_t a)
 	}
 }
 
-static inline uint32_t bpf_run(const struct sock_filter *code, size_t length,
-			       const struct seccomp_data *data)
-{
-	uint32_t a = 0;
+#define BPF_TRACED 64
 
+/* What a program looked at on its way. */
+struct bpf_trace {
+	struct {
+		uint32_t offset; /* of the word in struct seccomp_data */
+		uint32_t k;	 /* that it was compared with, or masked */
+	} asked[BPF_TRACED];
+	size_t n;
+	/* The kernel's action cache remembers such an answer: only number and architecture were
+	 * looked at, and by plain comparisons. */
+	bool constant;
+};
+
+static inline void bpf_note(struct bpf_trace *trace, uint32_t offset, const struct sock_filter *in)
+{
+	if (!trace)
+		return;
+	if (in->code == (BPF_ALU | BPF_AND | BPF_K) ||
+	    offset >= offsetof(struct seccomp_data, instruction_pointer))
+		trace->constant = false;
+	if (BPF_CLASS(in->code) != BPF_LD && in->code != (BPF_JMP | BPF_JA) &&
+	    trace->n < BPF_TRACED) {
+		trace->asked[trace->n].offset = offset;
+		trace->asked[trace->n++].k = in->k;
+	}
+}
+
+/* trace may be NULL. */
+static inline uint32_t bpf_trace(const struct sock_filter *code, size_t length,
+				 const struct seccomp_data *data, struct bpf_trace *trace)
+{
+	uint32_t a = 0, offset = 0;
+
+	if (trace)
+		*trace = (struct bpf_trace){.constant = true};
 	for (size_t pc = 0; pc < length; pc++) {
 		const struct sock_filter *in = &code[pc];
+
+		if (in->code == (BPF_LD | BPF_W | BPF_ABS))
+			offset = in->k;
+		if (in->code != (BPF_RET | BPF_K))
+			bpf_note(trace, offset, in);
 
 		if (in->code == (BPF_LD | BPF_W | BPF_ABS)) {
 			if (in->k % 4 != 0 || in->k >= sizeof(*data))
@@ -60,6 +97,12 @@ static inline uint32_t bpf_run(const struct sock_filter *code, size_t length,
 		}
 	}
 	return bpf_broken("ran off the end", length);
+}
+
+static inline uint32_t bpf_run(const struct sock_filter *code, size_t length,
+			       const struct seccomp_data *data)
+{
+	return bpf_trace(code, length, data, NULL);
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* link: config base */
+/* link: plan config base */
 /*
  * tools/seccomp-build's two steps, compiled in here: programs of random profiles answer as the
  * profile says, for every operator, and far beyond the reach of one jump; wrong profiles are
@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 /* The tool is no room, so its parts are in no archive. */
-#include "../../tools/seccomp_rules.c" // NOLINT(bugprone-suspicious-include)
-#include "../../tools/seccomp_tree.c"  // NOLINT(bugprone-suspicious-include)
+#include "../../tools/seccomp_program.c" // NOLINT(bugprone-suspicious-include)
+#include "../../tools/seccomp_rules.c"	 // NOLINT(bugprone-suspicious-include)
 #include "bpf_machine.h"
 #include "seccomp_oracle.h"
 
@@ -118,7 +118,7 @@ static size_t check_random(size_t conditional)
 	random_profile(&arena, &numbers, conditional, &profile);
 	assert_int_equal(calls_begin(&profile, &calls, &err), 0);
 	if (calls_add(&arena, &profile, &numbers, &calls, &err) < 0 ||
-	    program_build(&calls, AUDIT_ARCH_AARCH64, &program, &err) < 0)
+	    program_build(&arena, &calls, AUDIT_ARCH_AARCH64, &program, &err) < 0)
 		fail_msg("%s", err.text);
 	for (int number = 0; number < NUMBERS + 10; number++)
 		probe(&program, &profile, number < NUMBERS ? numbers.names[number] : "", number);
@@ -155,7 +155,7 @@ static int build(struct config_seccomp *profile, uint32_t arch, struct program *
 	if (r == 0)
 		r = calls_add(&arena, profile, &numbers, &calls, err);
 	if (r == 0)
-		r = program_build(&calls, arch, program, err);
+		r = program_build(&arena, &calls, arch, program, err);
 	arena_free(&arena);
 	return r;
 }

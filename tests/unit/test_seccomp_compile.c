@@ -216,6 +216,24 @@ static void conditions_on_one_argument_are_alternatives(void **state)
 	assert_int_equal(run(f, SYS_tkill, 2, 16), NO(EPERM));
 }
 
+static void the_first_of_the_rules_that_match_answers(void **state)
+{
+	struct fixture *f = *state;
+
+	compiles(f, "{\"defaultAction\": \"SCMP_ACT_ERRNO\", \"syscalls\": ["
+		    "{\"names\": [\"kill\"], \"action\": \"SCMP_ACT_KILL\", \"args\": ["
+		    "{\"index\": 0, \"value\": 3, \"op\": \"SCMP_CMP_EQ\"},"
+		    "{\"index\": 1, \"value\": 9, \"op\": \"SCMP_CMP_EQ\"}]},"
+		    "{\"names\": [\"kill\"], \"action\": \"SCMP_ACT_ALLOW\", \"args\": ["
+		    "{\"index\": 0, \"value\": 3, \"op\": \"SCMP_CMP_EQ\"}]},"
+		    "{\"names\": [\"kill\"], \"action\": \"SCMP_ACT_LOG\", \"args\": ["
+		    "{\"index\": 1, \"value\": 9, \"op\": \"SCMP_CMP_EQ\"}]}]}");
+	assert_int_equal(run(f, SYS_kill, 3, 9), SECCOMP_RET_KILL_THREAD);
+	assert_int_equal(run(f, SYS_kill, 3, 8), ALLOW);
+	assert_int_equal(run(f, SYS_kill, 2, 9), SECCOMP_RET_LOG);
+	assert_int_equal(run(f, SYS_kill, 2, 8), NO(EPERM));
+}
+
 /* As libseccomp takes them, and so as runc and crun answer. */
 static void the_first_of_two_rules_for_a_call_answers(void **state)
 {
@@ -232,38 +250,69 @@ static void the_first_of_two_rules_for_a_call_answers(void **state)
 }
 
 /* There the call is a condition on an argument of another one, socketcall. */
-static void two_rules_for_a_call_of_i386_may_differ_in_nothing(void **state)
+static void the_first_of_two_rules_for_a_call_of_i386_answers(void **state)
 {
 #if defined(__x86_64__)
 	struct fixture *f = *state;
 
-	assert_int_equal(compile(f, "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"architectures\":"
-				    "[\"SCMP_ARCH_X86\"], \"syscalls\": ["
-				    "{\"names\": [\"socket\"], \"action\": \"SCMP_ACT_LOG\"},"
-				    "{\"names\": [\"socket\"], \"action\": \"SCMP_ACT_KILL\"}]}"),
-			 -1);
-	assert_non_null(strstr(f->err.text, "two rules for socket answer the same arguments"));
+	static const uint64_t socket[6] = {1}, bind[6] = {2};
+
+	compiles(f, "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"architectures\":"
+		    "[\"SCMP_ARCH_X86\"], \"syscalls\": ["
+		    "{\"names\": [\"socket\"], \"action\": \"SCMP_ACT_LOG\"},"
+		    "{\"names\": [\"socket\"], \"action\": \"SCMP_ACT_KILL\"}]}");
+	assert_int_equal(run_on(f, AUDIT_ARCH_I386, 102, socket), SECCOMP_RET_LOG);
+	assert_int_equal(run_on(f, AUDIT_ARCH_I386, 102, bind), ALLOW);
+	assert_int_equal(run_on(f, AUDIT_ARCH_I386, 359, socket), SECCOMP_RET_LOG);
 #else
 	(void)state;
 	skip();
 #endif
 }
 
-/* libseccomp needs time by their square. */
+/* libseccomp 2.5 and 2.6 compare the third argument with what is meant for the first. */
+static void rules_with_the_same_beginning_do_not_mix(void **state)
+{
+#if defined(__x86_64__)
+	struct fixture *f = *state;
+	static const uint64_t refused[6] = {0, 0, 4}, third[6] = {0, 0, 5}, first[6] = {1, 0, 4};
+
+	compiles(f,
+		 "{\"defaultAction\": \"SCMP_ACT_ERRNO\", \"architectures\": [\"SCMP_ARCH_X86\"],"
+		 "\"syscalls\": [{\"names\": [\"close_range\"], \"action\": \"SCMP_ACT_ALLOW\","
+		 "  \"args\": [{\"index\": 0, \"value\": 0, \"op\": \"SCMP_CMP_EQ\"},"
+		 "    {\"index\": 2, \"value\": 4, \"op\": \"SCMP_CMP_NE\"}]},"
+		 " {\"names\": [\"msgget\"], \"action\": \"SCMP_ACT_KILL\"},"
+		 " {\"names\": [\"ipc\", \"close_range\"], \"action\": \"SCMP_ACT_ALLOW\","
+		 "  \"args\": [{\"index\": 0, \"value\": 0, \"op\": \"SCMP_CMP_GT\"}]}]}");
+	assert_int_equal(run_on(f, AUDIT_ARCH_I386, 436, refused), NO(EPERM));
+	assert_int_equal(run_on(f, AUDIT_ARCH_I386, 436, third), ALLOW);
+	assert_int_equal(run_on(f, AUDIT_ARCH_I386, 436, first), ALLOW);
+#else
+	(void)state;
+	skip();
+#endif
+}
+
 static void there_are_no_more_rules_than_the_kernel_takes_instructions(void **state)
 {
 	struct fixture *f = *state;
-	char *json = malloc(1 << 20), *end = json;
+	char *json = malloc(2 << 20), *end = json;
 
 	end += snprintf(end, 99, "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": [");
 	for (int i = 0; i < 4097; i++)
-		end += snprintf(end, 99,
-				"%s{\"names\": [\"%s\"], \"action\": \"SCMP_ACT_ERRNO\", "
-				"\"errnoRet\": %d}",
-				i ? "," : "", i % 2 ? "getpid" : "getppid", i / 2 + 1);
+		end += snprintf(end, 199,
+				"%s{\"names\": [\"%s\"], \"action\": \"SCMP_ACT_LOG\", \"args\": "
+				"[{\"index\": 0, \"value\": %d, \"op\": \"SCMP_CMP_EQ\"}]}",
+				i ? "," : "", i % 2 ? "getpid" : "getppid", i);
 	snprintf(end, 99, "]}");
 	assert_int_equal(compile(f, json), -1);
-	assert_non_null(strstr(f->err.text, "more than 4096 rules and conditions on arguments"));
+	assert_non_null(strstr(f->err.text, "more than 4096 rules with arguments"));
+	memcpy(strstr(json, ",{\"names\": [\"getpid\"], \"action\": \"SCMP_ACT_LOG\", \"args\": "
+			    "[{\"index\": 0, \"value\": 2001"),
+	       "]}", 3);
+	assert_int_equal(compile(f, json), -1);
+	assert_non_null(strstr(f->err.text, "more than the 4096 instructions"));
 	free(json);
 }
 
@@ -446,8 +495,10 @@ int main(void)
 	    TEST(other_architectures_are_open_only_when_listed),
 	    TEST(new_calls_can_be_denied_where_the_default_is_to_allow),
 	    TEST(conditions_on_one_argument_are_alternatives),
+	    TEST(the_first_of_the_rules_that_match_answers),
 	    TEST(the_first_of_two_rules_for_a_call_answers),
-	    TEST(two_rules_for_a_call_of_i386_may_differ_in_nothing),
+	    TEST(the_first_of_two_rules_for_a_call_of_i386_answers),
+	    TEST(rules_with_the_same_beginning_do_not_mix),
 	    TEST(there_are_no_more_rules_than_the_kernel_takes_instructions),
 	    TEST(every_action_is_what_it_says),
 	    TEST(a_default_that_kills_kills_newer_calls_too),
