@@ -1,4 +1,4 @@
-/* config.json's linux.seccomp to BPF, by libseccomp. */
+/* config.json's linux.seccomp to BPF: its words are checked here, seccomp_calls.c has the rules. */
 #define RUNSAFE_WITH_LIBSECCOMP
 #include <errno.h>
 #include <linux/seccomp.h>

@@ -1,6 +1,6 @@
 /* link: plan gen policy config base */
 /*
- * linux.seccomp through libseccomp: a profile as Docker writes it answers as it says, what this
+ * config.json's linux.seccomp: a profile as Docker writes it answers as it says, what this
  * libseccomp does not know included; wrong ones are errors with their JSON path.
  */
 #include <errno.h>
