@@ -140,6 +140,19 @@ static void newer_calls_than_the_profile_names_are_not_implemented(void **state)
 	assert_int_equal(run(f, 461, 0, 0), NO(EPERM));
 }
 
+/* Not in libseccomp 2.5, but in our table. */
+static void conditions_count_for_newer_calls_too(void **state)
+{
+	struct fixture *f = *state;
+
+	compiles(f, "{\"defaultAction\": \"SCMP_ACT_ERRNO\", \"syscalls\": ["
+		    "{\"names\": [\"mseal\"], \"action\": \"SCMP_ACT_ALLOW\", \"args\": ["
+		    "{\"index\": 1, \"value\": 9, \"op\": \"SCMP_CMP_EQ\"}]}]}");
+	assert_int_equal(run(f, 462, 0, 9), ALLOW);
+	assert_int_equal(run(f, 462, 0, 8), NO(EPERM));
+	assert_int_equal(f->findings.n, 0);
+}
+
 static void what_nobody_knows_is_a_finding(void **state)
 {
 	struct fixture *f = *state;
@@ -491,6 +504,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_profile_of_dockers_answers_as_it_says),
 	    TEST(newer_calls_than_the_profile_names_are_not_implemented),
+	    TEST(conditions_count_for_newer_calls_too),
 	    TEST(what_nobody_knows_is_a_finding),
 	    TEST(other_architectures_are_open_only_when_listed),
 	    TEST(new_calls_can_be_denied_where_the_default_is_to_allow),
